@@ -1,0 +1,60 @@
+package runnerconfig
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// List is a comma-separated option. Blanks around its entries do not count.
+type List []string
+
+// MarshalText joins the entries with commas.
+func (l List) MarshalText() ([]byte, error) { return []byte(strings.Join(l, ",")), nil }
+
+// UnmarshalText splits at commas and keeps empty entries, for the rules to refuse.
+func (l *List) UnmarshalText(text []byte) error {
+	*l = nil
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil
+	}
+	for entry := range strings.SplitSeq(string(text), ",") {
+		*l = append(*l, strings.TrimSpace(entry))
+	}
+	return nil
+}
+
+// Scripts are shell scripts by name.
+type Scripts map[string]string
+
+// singleScript is the name under which the Python charm publishes an option that is one script.
+const singleScript = "pre_install.sh"
+
+// MarshalText writes a JSON object, the form in which scripts stand in the databag.
+func (s Scripts) MarshalText() ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(map[string]string(s)); err != nil {
+		return nil, fmt.Errorf("cannot encode scripts: %w", err)
+	}
+	return bytes.TrimSpace(text.Bytes()), nil
+}
+
+// UnmarshalText reads a YAML or JSON map of name to script. Anything else is one script.
+func (s *Scripts) UnmarshalText(text []byte) error {
+	*s = nil
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil
+	}
+	var scripts map[string]string
+	if !bytes.HasPrefix(text, []byte("#!")) && yaml.Unmarshal(text, &scripts) == nil {
+		*s = scripts
+		return nil
+	}
+	*s = Scripts{singleScript: string(text)}
+	return nil
+}
