@@ -1,0 +1,208 @@
+package hook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/garm-charms/garm-charms/pkg/secret"
+)
+
+// SecretContent is a secret's keys and values. Juju wants keys of at least three characters, lower-case letters, digits
+// and single hyphens, and values of at most 8 KiB (core/secrets/createsecret.go).
+type SecretContent map[string]secret.Value
+
+// Revision chooses which revision of a secret is read.
+type Revision int
+
+const (
+	// Tracked is the revision this reader read first or refreshed to last.
+	Tracked Revision = iota
+	// Latest is the newest revision, which is tracked from now on, even if the hook fails.
+	Latest
+	// Peek is the newest revision, without tracking it.
+	Peek
+)
+
+// Secret reads the secret with that URI ("secret:…"). See [ErrSecretNotFound] and [ErrPermission].
+func (t *Tools) Secret(ctx context.Context, uri string, revision Revision) (SecretContent, error) {
+	return t.readSecret(ctx, revision, "--", uri)
+}
+
+// SecretByLabel reads a secret this application owns by its label.
+func (t *Tools) SecretByLabel(ctx context.Context, label string, revision Revision) (SecretContent, error) {
+	return t.readSecret(ctx, revision, "--label="+label)
+}
+
+func (t *Tools) readSecret(ctx context.Context, revision Revision, which ...string) (SecretContent, error) {
+	args := []string{"--format=json"}
+	switch revision {
+	case Latest:
+		args = append(args, "--refresh")
+	case Peek:
+		args = append(args, "--peek")
+	case Tracked:
+	}
+	values := map[string]string{}
+	if err := t.read(ctx, &values, "secret-get", append(args, which...)...); err != nil {
+		return nil, fmt.Errorf("cannot read secret %s: %w", which[len(which)-1], err)
+	}
+	content := make(SecretContent, len(values))
+	for key, value := range values {
+		content[key] = secret.New(value)
+	}
+	return content, nil
+}
+
+// AddSecret adds a secret owned by this application and returns its URI; only the leader may. The URI can be granted
+// and published in the same hook.
+//
+// Juju commits secrets before databags, so that a hook which fails late leaves a secret nobody knows of: look for the
+// label with [Tools.SecretInfo] before adding.
+func (t *Tools) AddSecret(ctx context.Context, label string, content SecretContent) (string, error) {
+	var uri string
+	err := t.withSecretFile(content, func(file string) error {
+		stdout, err := t.runner.Run(ctx, Call{Tool: "secret-add", Args: []string{"--label=" + label, "--file=" + file}})
+		uri = strings.TrimSpace(string(stdout))
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("cannot add secret with label %s: %w", label, err)
+	}
+	return uri, nil
+}
+
+// SetSecret gives an owned secret a new revision. Before Juju 3.6 that happens even if the content is the same, so
+// compare first.
+func (t *Tools) SetSecret(ctx context.Context, uri string, content SecretContent) error {
+	err := t.withSecretFile(content, func(file string) error {
+		return t.run(ctx, "secret-set", "--file="+file, "--", uri)
+	})
+	if err != nil {
+		return fmt.Errorf("cannot set secret %s: %w", uri, err)
+	}
+	return nil
+}
+
+// withSecretFile hands content to use as a file only this user can read. The tool's command runs inside Juju's agent,
+// which opens the file by its absolute path; the charm's directory is one both see.
+func (t *Tools) withSecretFile(content SecretContent, use func(file string) error) (err error) {
+	encoded, err := encodeSecret(content)
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(t.secretsDir, ".secret-") // mode 0600
+	if err != nil {
+		return fmt.Errorf("cannot create secret file: %w", err)
+	}
+	defer func() {
+		if removeErr := os.Remove(file.Name()); err == nil && removeErr != nil {
+			err = fmt.Errorf("cannot remove secret file: %w", removeErr)
+		}
+	}()
+	_, err = file.Write(encoded)
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write secret file: %w", err)
+	}
+	return use(file.Name())
+}
+
+// encodeSecret writes JSON, which Juju tries first and takes strings from only (core/secrets/createsecret.go).
+func encodeSecret(content SecretContent) ([]byte, error) {
+	values := make(map[string]string, len(content))
+	for key, value := range content {
+		if !utf8.ValidString(value.Reveal()) {
+			return nil, fmt.Errorf("cannot encode secret key %s: it is not UTF-8", key)
+		}
+		values[key] = value.Reveal()
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false) // the file counts against Juju's 64 KiB
+	if err := encoder.Encode(values); err != nil {
+		return nil, fmt.Errorf("cannot encode secret: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// SecretInfo is what an owner may know about its secret without reading it.
+type SecretInfo struct {
+	URI      string // "secret:…"
+	Label    string
+	Revision int // the latest
+}
+
+// SecretInfo looks up an owned secret by label, with what this dispatch has added. See [ErrSecretNotFound].
+func (t *Tools) SecretInfo(ctx context.Context, label string) (SecretInfo, error) {
+	found := map[string]struct {
+		Label    string `json:"label"`
+		Revision int    `json:"revision"`
+	}{}
+	if err := t.read(ctx, &found, "secret-info-get", "--format=json", "--label="+label); err != nil {
+		return SecretInfo{}, fmt.Errorf("cannot look up secret with label %s: %w", label, err)
+	}
+	for id, info := range found {
+		return SecretInfo{URI: secretURI(id), Label: info.Label, Revision: info.Revision}, nil
+	}
+	return SecretInfo{}, fmt.Errorf("cannot look up secret with label %s: %w", label, ErrSecretNotFound)
+}
+
+// Secrets lists the URIs of the secrets this application owns, sorted.
+func (t *Tools) Secrets(ctx context.Context) ([]string, error) {
+	var ids []string
+	if err := t.read(ctx, &ids, "secret-ids", "--format=json"); err != nil {
+		return nil, fmt.Errorf("cannot list secrets: %w", err)
+	}
+	for i, id := range ids {
+		ids[i] = secretURI(id)
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// secretURI completes the bare id that secret-ids and secret-info-get print.
+func secretURI(id string) string {
+	return "secret:" + strings.TrimPrefix(id, "secret:")
+}
+
+// GrantSecret lets the remote application of a relation read an owned secret for as long as the relation lives.
+// One secret can be granted to one application over one relation only.
+func (t *Tools) GrantSecret(ctx context.Context, uri, relationID string) error {
+	if err := t.run(ctx, "secret-grant", "-r", relationID, "--", uri); err != nil {
+		return fmt.Errorf("cannot grant secret %s to relation %s: %w", uri, relationID, err)
+	}
+	return nil
+}
+
+// RevokeSecret takes back [Tools.GrantSecret].
+func (t *Tools) RevokeSecret(ctx context.Context, uri, relationID string) error {
+	if err := t.run(ctx, "secret-revoke", "-r", relationID, "--", uri); err != nil {
+		return fmt.Errorf("cannot revoke secret %s from relation %s: %w", uri, relationID, err)
+	}
+	return nil
+}
+
+// RemoveSecret removes an owned secret with all its revisions.
+func (t *Tools) RemoveSecret(ctx context.Context, uri string) error {
+	if err := t.run(ctx, "secret-remove", "--", uri); err != nil {
+		return fmt.Errorf("cannot remove secret %s: %w", uri, err)
+	}
+	return nil
+}
+
+// RemoveSecretRevision removes one revision of an owned secret.
+func (t *Tools) RemoveSecretRevision(ctx context.Context, uri string, revision int) error {
+	if err := t.run(ctx, "secret-remove", "--revision="+strconv.Itoa(revision), "--", uri); err != nil {
+		return fmt.Errorf("cannot remove revision %d of secret %s: %w", revision, uri, err)
+	}
+	return nil
+}

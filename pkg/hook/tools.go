@@ -1,0 +1,153 @@
+package hook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+	"unicode/utf8"
+)
+
+// Tools are the hook tools of one dispatch. Configuration and leadership are asked of Juju once, at first use.
+// A Tools value is for one goroutine: Juju runs one tool at a time anyway.
+type Tools struct {
+	runner     Runner
+	secretsDir string
+	config     map[string]any
+	leader     *bool
+}
+
+// NewTools returns the tools of the dispatch that env describes.
+func NewTools(env Env, runner Runner) *Tools {
+	return &Tools{runner: runner, secretsDir: env.CharmDir}
+}
+
+// Config returns the application's options that have a value or a default, as string, bool, int or float64.
+func (t *Tools) Config(ctx context.Context) (map[string]any, error) {
+	if t.config == nil {
+		config, err := t.readMap(ctx, "config-get", "--format=json")
+		if err != nil {
+			return nil, fmt.Errorf("cannot read configuration: %w", err)
+		}
+		t.config = config
+	}
+	return maps.Clone(t.config), nil
+}
+
+// IsLeader says whether this unit leads its application. Juju guarantees a yes for 30 s.
+func (t *Tools) IsLeader(ctx context.Context) (bool, error) {
+	if t.leader == nil {
+		var leader bool
+		if err := t.read(ctx, &leader, "is-leader", "--format=json"); err != nil {
+			return false, fmt.Errorf("cannot read leadership: %w", err)
+		}
+		t.leader = &leader
+	}
+	return *t.leader, nil
+}
+
+// StatusLevel is the word before the message in `juju status`.
+type StatusLevel string
+
+// The levels a charm may set (worker/uniter/runner/jujuc/status-set.go).
+const (
+	Active      StatusLevel = "active"
+	Waiting     StatusLevel = "waiting"
+	Maintenance StatusLevel = "maintenance"
+	Blocked     StatusLevel = "blocked"
+)
+
+// Status is what `juju status` shows of a unit or an application.
+type Status struct {
+	Level   StatusLevel
+	Message string
+}
+
+// SetStatus sets this unit's status. Juju shows it at once, whether or not the hook succeeds.
+func (t *Tools) SetStatus(ctx context.Context, status Status) error {
+	if err := t.run(ctx, "status-set", "--", string(status.Level), argText(status.Message)); err != nil {
+		return fmt.Errorf("cannot set unit status: %w", err)
+	}
+	return nil
+}
+
+// SetApplicationStatus sets the application's status; only the leader may.
+func (t *Tools) SetApplicationStatus(ctx context.Context, status Status) error {
+	if err := t.run(ctx, "status-set", "--application", "--", string(status.Level), argText(status.Message)); err != nil {
+		return fmt.Errorf("cannot set application status: %w", err)
+	}
+	return nil
+}
+
+// SetWorkloadVersion sets what `juju status` shows in the column Version.
+func (t *Tools) SetWorkloadVersion(ctx context.Context, version string) error {
+	if err := t.run(ctx, "application-version-set", "--", argText(version)); err != nil {
+		return fmt.Errorf("cannot set workload version: %w", err)
+	}
+	return nil
+}
+
+func (t *Tools) run(ctx context.Context, tool string, args ...string) error {
+	_, err := t.runner.Run(ctx, Call{Tool: tool, Args: args})
+	return err
+}
+
+// read decodes the JSON that the tool prints.
+func (t *Tools) read(ctx context.Context, into any, tool string, args ...string) error {
+	stdout, err := t.runner.Run(ctx, Call{Tool: tool, Args: args})
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(stdout, into); err != nil {
+		return fmt.Errorf("cannot decode output of %s: %w", tool, err)
+	}
+	return nil
+}
+
+// readMap decodes an object whose whole numbers become int.
+func (t *Tools) readMap(ctx context.Context, tool string, args ...string) (map[string]any, error) {
+	stdout, err := t.runner.Run(ctx, Call{Tool: tool, Args: args})
+	if err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(stdout))
+	decoder.UseNumber()
+	values := map[string]any{}
+	if err := decoder.Decode(&values); err != nil {
+		return nil, fmt.Errorf("cannot decode output of %s: %w", tool, err)
+	}
+	for key, value := range values {
+		if number, ok := value.(json.Number); ok {
+			if values[key], err = plainNumber(number); err != nil {
+				return nil, fmt.Errorf("cannot decode output of %s: %w", tool, err)
+			}
+		}
+	}
+	return values, nil
+}
+
+func plainNumber(number json.Number) (any, error) {
+	if whole, err := number.Int64(); err == nil {
+		return int(whole), nil
+	}
+	return number.Float64()
+}
+
+// argLimit is below the kernel's 131071 bytes for one argument (MAX_ARG_STRLEN).
+const argLimit = 128_000
+
+// argText fits text for people into an argument: no NUL byte, and cut to argLimit.
+func argText(text string) string {
+	const cut = " […]"
+	text = strings.ReplaceAll(text, "\x00", "�")
+	if len(text) <= argLimit {
+		return text
+	}
+	end := argLimit - len(cut)
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + cut
+}
