@@ -1,0 +1,301 @@
+package bootstrap_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+
+	"github.com/garm-charms/garm-charms/pkg/bootstrap"
+)
+
+// texts are operator texts that a template, a heredoc or a shell could change.
+func texts() map[string]string {
+	return map[string]string{
+		"plain":                  "#!/bin/bash\necho hello\n",
+		"no final newline":       "#!/bin/sh\necho hello",
+		"only newlines":          "\n\n\n",
+		"trailing blank lines":   "#!/bin/sh\n\n\n\n",
+		"carriage returns":       "#!/bin/sh\r\necho\r\n\r",
+		"workflow expression":    "echo ${{ github.ref }} ${{github.sha}}\n",
+		"docker format":          "docker ps --format '{{.Names}}' --filter '{{- printf \"%q\" . -}}'\n",
+		"template actions":       "{{ .CallbackToken }} {{/* gone */}} {{- trimmed -}} {{`raw`}} {{\"{{\"}}\n",
+		"many braces":            "{{{ {{{{ }}} }}}} {}{}{{}}{{{}}}{ { } }\n{{",
+		"shell":                  "$(id) `id` ${HOME} $HOME \\$HOME \\\\ \"'\"'\" !! ~ * ;&|<>\n",
+		"heredoc words":          "cat <<EOF\nEOF\nEND_OF_FILE\nEND_OF_FILE_\n'END_OF_FILE'\n",
+		"our markers":            "# END garm-runner\n# BEGIN garm-runner\n# END garm-runner_\n",
+		"GARM's line":            "#!/bin/bash\nsendStatus \"configuring runner\"\nfail now\n",
+		"end of the subshell":    ") </dev/null || true\nexit 1\nfi\ndone\n",
+		"tabs and spaces":        "\t\t leading\n trailing \t\n",
+		"other alphabets":        "echo 'héllo 日本語 🏃 \u202e \u2028 \ufeff'\n",
+		"control characters":     "\x01\x02\x7f\x1b[31m\x08\x0c\n",
+		"bytes that are no text": "\xff\xfe\x80\xc3(\n",
+		"64 KiB":                 strings.Repeat("0123456789abcd{{\n", 4096),
+		"one line of 64 KiB":     strings.Repeat("'", 65536),
+	}
+}
+
+func TestPreJobScriptArrivesByteForByte(t *testing.T) {
+	for name, text := range texts() {
+		t.Run(name, func(t *testing.T) {
+			assertArrives(t, garmTemplate(t), text)
+		})
+	}
+}
+
+func FuzzPreJobScriptArrivesByteForByte(f *testing.F) {
+	for _, text := range texts() {
+		if len(text) < 1000 {
+			f.Add(text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if text == "" || strings.ContainsRune(text, 0) {
+			return // not set, and refused: TestHostileValuesAreRefused
+		}
+		assertArrives(t, []byte(smallBase), text)
+	})
+}
+
+// assertArrives renders a script into a template, executes the template as GARM does, runs the block as a runner
+// does, and compares the file it left.
+func assertArrives(t *testing.T, base []byte, text string) {
+	t.Helper()
+	tpl, err := bootstrap.Template(base, bootstrap.Options{PreJobScript: text})
+	require.NoError(t, err)
+	b, err := bootstrap.Render(bootstrap.Options{PreJobScript: text})
+	require.NoError(t, err)
+	script := executed(t, tpl, true)
+	require.Contains(t, script, b.Runner)
+	assert.Equal(t, b.Host+b.Runner, string(bootstrap.Injected(tpl)))
+
+	machine := newMachine(t)
+	out := machine.run(t, script[strings.Index(script, b.Runner):][:len(b.Runner)])
+	got, err := os.ReadFile(filepath.Join(machine.root, "opt/garm-runner/pre-job-script"))
+	require.NoError(t, err, out)
+	assert.Equal(t, text, string(got))
+	assert.NotContains(t, out, "cannot")
+	hook, err := os.ReadFile(filepath.Join(machine.root, "opt/garm-runner/pre-job.sh"))
+	require.NoError(t, err)
+	assert.True(t, strings.HasSuffix(string(hook), "\nexit 0\n"))
+}
+
+// machine is a directory that the blocks take for the root of a machine: its sudo puts it before absolute paths.
+type machine struct{ root, home string }
+
+func newMachine(t *testing.T) machine {
+	t.Helper()
+	m := machine{root: t.TempDir(), home: t.TempDir()}
+	require.NoError(t, os.Mkdir(filepath.Join(m.root, "bin"), 0o755))
+	m.command(t, "sudo", `#!/bin/bash
+for word in "$@"; do
+	case $word in /opt/* | /etc/*) word=$ROOT$word ;; esac
+	words+=("$word")
+done
+exec "${words[@]}"
+`)
+	return m
+}
+
+func (m machine) command(t *testing.T, name, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(m.root, "bin", name), []byte(text), 0o755))
+}
+
+// run returns what a script printed, under the shell settings that GARM's script has by then.
+func (m machine) run(t *testing.T, script string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "bash")
+	cmd.Stdin = strings.NewReader("set -exo pipefail\nsendStatus() { echo \"status: $1\"; }\n" + script + "\necho went on\n")
+	cmd.Env = []string{"ROOT=" + m.root, "RUN_HOME=" + m.home, "PATH=" + m.root + "/bin:" + os.Getenv("PATH")}
+	cmd.Dir = m.home
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.True(t, strings.HasSuffix(string(out), "went on\n"), string(out))
+	return string(out)
+}
+
+func TestEnvironmentIsMerged(t *testing.T) {
+	const mirror = "https://mirror.example/a'b$(touch${IFS}canary)?x=`touch${IFS}canary`&y=1"
+	own := "DOCKERHUB_MIRROR=" + mirror + "\nCONTAINER_REGISTRY_URL=" + mirror + "\n"
+	tests := []struct {
+		name, before, after string
+	}{
+		{"no file", "", own},
+		{"of a prepared image", "LANG=C.UTF-8\n", "LANG=C.UTF-8\n" + own},
+		{"without final newline", "LANG=C.UTF-8", "LANG=C.UTF-8\n" + own},
+		{"of an earlier boot", own + "LANG=C\n", "LANG=C\n" + own},
+		{"with other values", "DOCKERHUB_MIRROR=old\nMY_DOCKERHUB_MIRROR=kept\n", "MY_DOCKERHUB_MIRROR=kept\n" + own},
+		{"not text", "X=\xff\x01\n", "X=\xff\x01\n" + own},
+	}
+	b, err := bootstrap.Render(bootstrap.Options{DockerHubMirror: mirror})
+	require.NoError(t, err)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			m := newMachine(t)
+			file := filepath.Join(m.home, ".env")
+			if test.before != "" {
+				require.NoError(t, os.WriteFile(file, []byte(test.before), 0o600))
+			}
+			for range 2 {
+				out := m.run(t, b.Runner)
+				got, err := os.ReadFile(file)
+				require.NoError(t, err, out)
+				after := strings.Replace(string(got), "ACTIONS_RUNNER_HOOK_JOB_STARTED=/opt/garm-runner/pre-job.sh\n", "", 1)
+				assert.Equal(t, test.after, after)
+			}
+			entries, err := os.ReadDir(m.home)
+			require.NoError(t, err)
+			assert.Len(t, entries, 1, "no other trace")
+		})
+	}
+}
+
+func TestFailuresOfTheBlocksAreSaidAndLeft(t *testing.T) {
+	b, err := bootstrap.Render(all())
+	require.NoError(t, err)
+	m := newMachine(t)
+	m.command(t, "sudo", "#!/bin/sh\nexit 1\n")
+	m.command(t, "snap", "#!/bin/sh\nexit 1\n")
+	out := m.run(t, b.Host+b.Runner)
+	assert.Contains(t, out, "status: cannot set all options of the runner")
+	for _, line := range []string{
+		"cannot write /opt/garm-runner/aproxy", "cannot hold snap refreshes", "cannot write /etc/docker/daemon.json",
+		"cannot write /opt/garm-runner/pre-job.sh", "cannot write " + m.home + "/.env",
+	} {
+		assert.Contains(t, out, "[garm-runner] "+line)
+	}
+	assert.NoFileExists(t, filepath.Join(m.home, ".env"))
+
+	m = newMachine(t)
+	require.NoError(t, os.Mkdir(filepath.Join(m.home, ".env"), 0o755))
+	out = m.run(t, b.Runner)
+	assert.Contains(t, out, "cannot write "+m.home+"/.env")
+	assert.NotContains(t, out, "cannot write /opt")
+	assert.Contains(t, out, "status: cannot set all options of the runner")
+}
+
+func TestMirrorIsMergedIntoDockersConfiguration(t *testing.T) {
+	b, err := bootstrap.Render(bootstrap.Options{DockerHubMirror: "https://mirror.example"})
+	require.NoError(t, err)
+	const jq, python, none = "jq", "python3", ""
+	mirrored := `{"registry-mirrors":["https://mirror.example"]}`
+	tests := []struct {
+		name, tool, before, after string
+	}{
+		{"no file", none, "", mirrored},
+		{"empty file", none, " \n", mirrored},
+		{"other settings", jq, `{"mtu":1400}`, `{"mtu":1400,"registry-mirrors":["https://mirror.example"]}`},
+		{"other settings", python, `{"mtu":1400}`, `{"mtu":1400,"registry-mirrors":["https://mirror.example"]}`},
+		{"other settings", none, `{"mtu":1400}`, `{"mtu":1400}`},
+		{"other mirror", jq, `{"registry-mirrors":["https://b"]}`, `{"registry-mirrors":["https://mirror.example","https://b"]}`},
+		{"other mirror", python, `{"registry-mirrors":["https://b"]}`, `{"registry-mirrors":["https://mirror.example","https://b"]}`},
+		{"broken file", jq, `{"mtu":`, `{"mtu":`},
+		{"broken file", python, `{"mtu":`, `{"mtu":`},
+		{"not an object", jq, `[1]`, `[1]`},
+		{"not an object", python, `[1]`, `[1]`},
+	}
+	for _, test := range tests {
+		t.Run(test.name+"/"+test.tool, func(t *testing.T) {
+			m := newMachine(t)
+			m.onlyTool(t, test.tool)
+			m.command(t, "docker", "#!/bin/sh\n")
+			m.command(t, "systemctl", "#!/bin/sh\necho \"systemctl $*\"\n")
+			file := filepath.Join(m.root, "etc/docker/daemon.json")
+			if test.before != "" {
+				require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+				require.NoError(t, os.WriteFile(file, []byte(test.before), 0o644))
+			}
+			first := m.run(t, b.Host)
+			got, err := os.ReadFile(file)
+			require.NoError(t, err, first)
+			if test.before == test.after {
+				assert.Equal(t, test.after, string(got))
+				assert.Contains(t, first, "cannot add the Docker Hub mirror")
+				assert.NotContains(t, first, "restart")
+				return
+			}
+			assert.JSONEq(t, test.after, string(got))
+			assert.Contains(t, first, "systemctl restart docker")
+			if test.tool != none {
+				assert.NotContains(t, m.run(t, b.Host), "restart", "the second time nothing changes")
+			}
+		})
+	}
+}
+
+// onlyTool leaves the machine with just one of the programs that can merge JSON, or none, and the others that it needs.
+func (m machine) onlyTool(t *testing.T, tool string) {
+	t.Helper()
+	for _, name := range []string{"bash", "sh", "cat", "tee", "mkdir", "install", "head", "timeout", tool} {
+		if name == "" {
+			continue
+		}
+		path, err := exec.LookPath(name)
+		require.NoError(t, err)
+		if name == "python3" { // what is on PATH may be a script that finds the real one
+			out, err := exec.CommandContext(t.Context(), path, "-c", "import sys; print(sys.executable)").Output()
+			require.NoError(t, err)
+			path = strings.TrimSpace(string(out))
+		}
+		require.NoError(t, os.Symlink(path, filepath.Join(m.root, "bin", name)))
+	}
+	t.Setenv("PATH", filepath.Join(m.root, "bin"))
+}
+
+func FuzzCollectorConfigurationQuotesTheJob(f *testing.F) {
+	f.Add("plain", "${file:/etc/shadow} $HOME $$")
+	f.Add("o'brien: \"{[#&*!|>%@`", "a\nservice: {}\r\n\x00\x07\u0085\u2028\ufeff\ufffe")
+	f.Add(" - leading", "日本語 🏃 \\ trailing \\")
+	text, err := bootstrap.Render(bootstrap.Options{OTelCollectorEndpoint: "https://otel.example"})
+	require.NoError(f, err)
+	_, hook, _ := strings.Cut(text.Runner, "#!/bin/bash\n")
+	hook, _, found := strings.Cut(hook, "\nstart_collector >")
+	require.True(f, found)
+	f.Fuzz(func(t *testing.T, workflow, job string) {
+		if !utf8.ValidString(workflow) || !utf8.ValidString(job) {
+			return // the runner is a .NET program: its environment is valid UTF-8
+		}
+		workflow, job = strings.ReplaceAll(workflow, "\x00", ""), strings.ReplaceAll(job, "\x00", "")
+		cmd := exec.CommandContext(t.Context(), "bash", "-e", "-c", hook+"\ncollector_config >&2")
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "GITHUB_WORKFLOW=" + workflow, "GITHUB_JOB=" + job}
+		var out strings.Builder
+		cmd.Stderr = &out
+		require.NoError(t, cmd.Run())
+		var config struct {
+			Processors map[string]struct {
+				Attributes []struct{ Key, Value string }
+			}
+			Exporters map[string]struct {
+				Endpoint string
+				TLS      struct{ Insecure bool }
+			}
+		}
+		require.NoError(t, yaml.Unmarshal([]byte(out.String()), &config), out.String())
+		got := map[string]string{}
+		for _, a := range config.Processors["resource/job"].Attributes {
+			got[a.Key] = a.Value
+		}
+		assert.Len(t, got, 8)
+		for key, want := range map[string]string{"github.workflow": workflow, "github.job": job} {
+			if strings.ContainsFunc(want, notPlain) {
+				assert.NotContains(t, strings.ReplaceAll(got[key], "$$", ""), "$")
+				continue
+			}
+			assert.Equal(t, strings.ReplaceAll(want, "$", "$$"), got[key])
+		}
+		assert.Equal(t, "otel.example:4317", config.Exporters["otlp/self_hosted_runner"].Endpoint)
+		assert.False(t, config.Exporters["otlp/self_hosted_runner"].TLS.Insecure)
+	})
+}
+
+// notPlain are characters that YAML may not hold, or folds: they may become spaces.
+func notPlain(r rune) bool {
+	return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || r == '\ufeff' || r >= 0xfffe && r <= 0xffff
+}
