@@ -1,0 +1,295 @@
+package desired
+
+import (
+	"cmp"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/garm-charms/garm-charms/pkg/bootstrap"
+	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
+	"github.com/garm-charms/garm-charms/pkg/secret"
+)
+
+// Declaration is a scale set that passed the contract's rules, with the application that declares it and its secret.
+type Declaration struct {
+	Application string
+	runnerconfig.ScaleSet
+	PrivateKey secret.Value
+}
+
+// Conflict says why a declaration is not followed.
+type Conflict struct {
+	Application string
+	Reason      string // for the operator, without full stop
+}
+
+// endpoint is the one that GARM has from the start (GARM database/sql, seeded at first start).
+const endpoint = "github.com"
+
+// SystemTemplate is the name of the template of GARM's own from which those of the scale sets are derived.
+const SystemTemplate = "github_linux"
+
+// Build returns the state that the declarations ask for. base is the content of GARM's system template. Declarations
+// that contradict an earlier one (in the order of their applications' names), or cannot be rendered, are left out and
+// returned as conflicts.
+func Build(declarations []Declaration, base []byte) (State, []Conflict) {
+	b := builder{
+		base:        base,
+		credentials: map[string]Credential{},
+		entities:    map[EntityRef]claim{},
+		scaleSets:   map[ScaleSetKey]string{},
+		providers:   map[string]string{},
+		names:       map[string]int{},
+	}
+	declarations = slices.SortedFunc(slices.Values(declarations), func(a, b Declaration) int {
+		return cmp.Compare(a.Application, b.Application)
+	})
+	for _, d := range declarations {
+		b.names[d.Name]++
+	}
+	for _, d := range declarations {
+		if err := b.add(d); err != nil {
+			b.conflicts = append(b.conflicts, Conflict{Application: d.Application, Reason: err.Error()})
+		}
+	}
+	return b.state(), b.conflicts
+}
+
+// claim is an entity with the application that asked for it first.
+type claim struct {
+	Entity
+	application string
+}
+
+type builder struct {
+	base        []byte
+	credentials map[string]Credential
+	entities    map[EntityRef]claim
+	scaleSets   map[ScaleSetKey]string // to the application that has it
+	providers   map[string]string      // likewise
+	names       map[string]int         // how many declarations have that name
+	templates   []Template
+	sets        []ScaleSet
+	conflicts   []Conflict
+}
+
+// add takes a declaration whole or not at all.
+func (b *builder) add(d Declaration) error {
+	credential, err := credentialOf(d)
+	if err != nil {
+		return err
+	}
+	entity := Entity{EntityRef: entityOf(d), Credential: credential.Name}
+	set, template, err := b.scaleSetOf(d)
+	if err != nil {
+		return err
+	}
+	if err := b.contradiction(d, credential, entity, set.ScaleSetKey); err != nil {
+		return err
+	}
+	b.credentials[credential.Name] = credential
+	if _, known := b.entities[entity.EntityRef]; !known {
+		b.entities[entity.EntityRef] = claim{Entity: entity, application: d.Application}
+	}
+	b.scaleSets[set.ScaleSetKey] = d.Application
+	b.providers[d.ProviderName] = d.Application
+	b.sets = append(b.sets, set)
+	if template != nil {
+		b.templates = append(b.templates, *template)
+	}
+	return nil
+}
+
+func (b *builder) contradiction(d Declaration, credential Credential, entity Entity, key ScaleSetKey) error {
+	if other, taken := b.scaleSets[key]; taken {
+		return fmt.Errorf("%s is already declared by %s; give one of them another name", key, other)
+	}
+	if other, taken := b.providers[d.ProviderName]; taken {
+		return fmt.Errorf("provider %s is already declared by %s; deploy one of them under another application name", d.ProviderName, other)
+	}
+	if other, known := b.entities[entity.EntityRef]; known && other.Credential != entity.Credential {
+		return fmt.Errorf("%s is registered with the GitHub App of %s; give both the same github-app-id and github-app-installation-id", entity, other.application)
+	}
+	if other, known := b.credentials[credential.Name]; known && other.Description != credential.Description {
+		return errors.New("another application gives the same GitHub App another github-app-private-key; give both the same")
+	}
+	return nil
+}
+
+func credentialOf(d Declaration) (Credential, error) {
+	key, err := pkcs1(d.PrivateKey)
+	if err != nil {
+		return Credential{}, err
+	}
+	return Credential{
+		Name:           fmt.Sprintf("app-%d-%d", d.AppID, d.InstallationID),
+		Endpoint:       endpoint,
+		Description:    Mark(strconv.FormatInt(d.AppID, 10), strconv.FormatInt(d.InstallationID, 10), key.Reveal()),
+		AppID:          d.AppID,
+		InstallationID: d.InstallationID,
+		PrivateKey:     key,
+	}, nil
+}
+
+// pkcs1 returns the key in the one form that GARM takes (GARM config, GithubApp; PKCS#8 is answered with a bare 500).
+func pkcs1(key secret.Value) (secret.Value, error) {
+	errNoKey := errors.New("github-app-private-key is not an RSA private key in PEM; download it again from the App's settings on GitHub")
+	block, _ := pem.Decode([]byte(key.Reveal()))
+	if block == nil {
+		return secret.Value{}, errNoKey
+	}
+	parsed, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	if err != nil {
+		other, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if err != nil {
+			return secret.Value{}, errNoKey
+		}
+		rsaKey, isRSA := other.(*rsa.PrivateKey)
+		if !isRSA {
+			return secret.Value{}, errNoKey
+		}
+		parsed = rsaKey
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(parsed)})
+	return secret.New(string(text)), nil
+}
+
+func entityOf(d Declaration) EntityRef {
+	if d.Repo != "" {
+		return NewEntityRef(KindRepository, d.Repo, endpoint)
+	}
+	return NewEntityRef(KindOrganization, d.Org, endpoint)
+}
+
+func (b *builder) scaleSetOf(d Declaration) (ScaleSet, *Template, error) {
+	specs, err := extraSpecs(d)
+	if err != nil {
+		return ScaleSet{}, nil, err
+	}
+	set := ScaleSet{
+		ScaleSetKey: ScaleSetKey{Entity: entityOf(d), Name: d.Name},
+		Application: d.Application,
+		Provider:    d.ProviderName,
+		Labels:      JoinLabels(d.Labels),
+		Settings: Settings{
+			Image:       d.ImageID,
+			Flavor:      d.Flavor,
+			OSArch:      d.OSArch,
+			RunnerGroup: d.RunnerGroup,
+			MinIdle:     d.MinIdleRunner,
+			Max:         d.MaxRunner,
+			Enabled:     true,
+			ExtraSpecs:  specs,
+		},
+	}
+	if d.Repo != "" {
+		set.RunnerGroup = runnerconfig.DefaultRunnerGroup // all that a repository has
+	}
+	if d.Options.IsZero() {
+		return set, nil, nil
+	}
+	data, err := bootstrap.Template(b.base, Blocks(d.Options))
+	if err != nil {
+		return ScaleSet{}, nil, fmt.Errorf("cannot make the runner template: %w", err)
+	}
+	set.Template = b.templateName(set.ScaleSetKey)
+	return set, &Template{Name: set.Template, Description: Mark(string(data)), Data: data}, nil
+}
+
+// templateName is unique, as GARM demands, also when scale sets of two entities share a name.
+func (b *builder) templateName(key ScaleSetKey) string {
+	name := SystemTemplate + "-" + key.Name
+	if b.names[key.Name] > 1 {
+		name += "-" + strings.ReplaceAll(key.Entity.Name, "/", "-") + "-" + strings.TrimPrefix(Mark(key.String()), mark+", digest ")[:8]
+	}
+	return name
+}
+
+// Blocks are the runner options in the form in which pkg/bootstrap renders them.
+func Blocks(o runnerconfig.Options) bootstrap.Options {
+	return bootstrap.Options{
+		DockerHubMirror:        o.DockerHubMirror,
+		RunnerHTTPProxy:        o.RunnerHTTPProxy,
+		AproxyExcludeAddresses: strings.Join(o.AproxyExcludeAddresses, ","),
+		AproxyRedirectPorts:    strings.Join(o.AproxyRedirectPorts, ","),
+		OTelCollectorEndpoint:  o.OTelCollectorEndpoint,
+		PreJobScript:           o.PreJobScript,
+	}
+}
+
+// extraSpecs are the provider's, in the bytes in which they are compared: GARM compares text: a different
+// order of keys is a change to it and makes a new generation (GARM database/sql, UpdateEntityScaleSet).
+func extraSpecs(d Declaration) (string, error) {
+	scripts, err := bootstrap.PreInstall(Blocks(d.Options), d.PreInstallScripts)
+	if err != nil {
+		return "", err
+	}
+	specs := struct {
+		DisableUpdates    bool              `json:"disable_updates,omitempty"`
+		PreInstallScripts map[string][]byte `json:"pre_install_scripts,omitempty"`
+	}{
+		// cloud-init upgrades packages before any script has set the proxy up, and would wait for time-outs.
+		DisableUpdates:    d.RunnerHTTPProxy != "",
+		PreInstallScripts: scripts,
+	}
+	text, err := json.Marshal(specs)
+	if err != nil {
+		return "", fmt.Errorf("cannot encode extra specs: %w", err)
+	}
+	return string(text), nil
+}
+
+// CanonicalSpecs returns extra specs in the bytes that Build would give them, so that both can be compared as text.
+func CanonicalSpecs(text []byte) string {
+	var specs map[string]any
+	if json.Unmarshal(text, &specs) != nil {
+		return string(text) // not an object: as it is, and unlike anything wanted
+	}
+	if specs == nil {
+		return "{}"
+	}
+	canonical, err := json.Marshal(specs)
+	if err != nil {
+		return string(text)
+	}
+	return string(canonical)
+}
+
+// JoinLabels makes labels comparable: GARM keeps no order and takes labels that differ in case only for one.
+func JoinLabels(labels []string) string {
+	fold := func(a, b string) int { return cmp.Compare(strings.ToLower(a), strings.ToLower(b)) }
+	sorted := slices.CompactFunc(slices.SortedFunc(slices.Values(labels), fold), strings.EqualFold)
+	return strings.Join(sorted, ",")
+}
+
+func (b *builder) state() State {
+	s := State{Templates: b.templates, ScaleSets: b.sets}
+	for _, name := range slices.Sorted(maps.Keys(b.credentials)) {
+		s.Credentials = append(s.Credentials, b.credentials[name])
+	}
+	for _, entity := range b.entities {
+		s.Entities = append(s.Entities, entity.Entity)
+	}
+	s.Sort()
+	return s
+}
+
+// Sort puts every slice into the order in which states are compared and shown.
+func (s *State) Sort() {
+	slices.SortFunc(s.Credentials, func(a, b Credential) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Entities, func(a, b Entity) int { return cmp.Compare(a.sortKey(), b.sortKey()) })
+	slices.SortFunc(s.Templates, func(a, b Template) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.ScaleSets, func(a, b ScaleSet) int {
+		return cmp.Or(cmp.Compare(a.Entity.sortKey(), b.Entity.sortKey()), cmp.Compare(a.Name, b.Name))
+	})
+}
+
+func (r EntityRef) sortKey() string { return r.Endpoint + " " + r.Kind + " " + r.Name }

@@ -1,0 +1,132 @@
+// Package desired turns what the configurators declare into the state that GARM should have, and names the
+// declarations that contradict each other. Its State is also the form in which GARM's present state is compared.
+//
+// It is pure: no request, no hook tool, no clock.
+package desired
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"github.com/garm-charms/garm-charms/pkg/secret"
+)
+
+// State is what GARM contains, or should contain, as far as this charm cares. Slices are sorted by name. IDs are GARM's
+// and are zero in a state that is only wanted.
+type State struct {
+	Credentials []Credential
+	Entities    []Entity
+	Templates   []Template
+	ScaleSets   []ScaleSet
+}
+
+// Credential is how GARM authenticates at a forge endpoint.
+type Credential struct {
+	ID       uint
+	Name     string
+	Endpoint string
+	// Description carries the mark by which the charm knows its own and sees that a key was rotated: GARM returns
+	// neither key nor App (GARM params/params.go, ForgeCredentials).
+	Description    string
+	AppID          int64
+	InstallationID int64
+	PrivateKey     secret.Value // PEM, PKCS#1
+}
+
+// EntityRef identifies an organisation or a repository. Make it with NewEntityRef.
+type EntityRef struct {
+	Kind     string // one of the Kind constants
+	Name     string // owner/name for a repository
+	Endpoint string
+}
+
+// Kinds of entity, as GARM spells them (GARM params/params.go, ForgeEntityType).
+const (
+	KindOrganization = "organization"
+	KindRepository   = "repository"
+)
+
+// NewEntityRef folds the name's case, which neither GARM nor GitHub tells apart.
+func NewEntityRef(kind, name, endpoint string) EntityRef {
+	return EntityRef{Kind: kind, Name: strings.ToLower(name), Endpoint: endpoint}
+}
+
+func (r EntityRef) String() string { return r.Kind + " " + r.Name }
+
+// Entity is an organisation or a repository that GARM serves.
+type Entity struct {
+	EntityRef
+
+	ID         string
+	Credential string // by name
+	// Failure is why GARM does not work for the entity at present; empty in a wanted state.
+	Failure string
+}
+
+// Template is a runner-install template.
+type Template struct {
+	ID          uint
+	Name        string
+	Description string // like Credential.Description, with the digest of Data
+	Data        []byte // absent in a current state: GARM's list leaves it out
+}
+
+// ScaleSetKey identifies a scale set. The name alone does not: two entities may each have one of the same name.
+type ScaleSetKey struct {
+	Entity EntityRef
+	Name   string
+}
+
+func (k ScaleSetKey) String() string { return "scale set " + k.Name + " of " + k.Entity.String() }
+
+// ScaleSet is a runner scale set.
+type ScaleSet struct {
+	ScaleSetKey
+	Settings
+
+	ID uint
+	// Application is the Juju application that declares it; empty in a current state.
+	Application string
+	// Provider and Labels cannot be changed once the scale set exists.
+	Provider string
+	Labels   string // sorted, joined with commas
+	// Runners is how many runners it has, BusyRunners how many of them have a job; zero in a wanted state.
+	Runners, BusyRunners int
+}
+
+// LabelList returns Labels one by one.
+func (s ScaleSet) LabelList() []string {
+	if s.Labels == "" {
+		return nil
+	}
+	return strings.Split(s.Labels, ",")
+}
+
+// Settings are what can be changed in place. Two Settings are the same if they are ==.
+type Settings struct {
+	Image        string
+	Flavor       string
+	OSArch       string
+	RunnerGroup  string
+	MinIdle, Max int
+	Enabled      bool
+	ExtraSpecs   string // JSON with sorted keys, "{}" when there are none
+	Template     string // name of a template of the charm's own; empty for GARM's system template
+}
+
+const mark = "Managed by the garm charm"
+
+// Mark is a description that says whose an object is and what it was made from.
+func Mark(parts ...string) string {
+	sum := sha256.New()
+	for _, part := range parts {
+		length := len(part)
+		sum.Write([]byte{byte(length >> 24), byte(length >> 16), byte(length >> 8), byte(length)})
+		sum.Write([]byte(part))
+	}
+	return mark + ", digest " + hex.EncodeToString(sum.Sum(nil))
+}
+
+// IsMarked tells whether an object with that description is the charm's own.
+func IsMarked(description string) bool { return strings.HasPrefix(description, mark+",") }

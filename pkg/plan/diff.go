@@ -1,0 +1,174 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/garm-charms/garm-charms/pkg/desired"
+)
+
+type differ struct {
+	current, want desired.State
+	scope         Scope
+	plan          Plan
+}
+
+func (d *differ) change(c Change) { d.plan.Changes = append(d.plan.Changes, c) }
+
+func (d *differ) deferTo(later Deferral) { d.plan.Deferred = append(d.plan.Deferred, later) }
+
+func credentialName(name string) string { return "credential " + name }
+
+func templateName(name string) string { return "template " + name }
+
+// find returns the element of list with that key.
+func find[T any, K comparable](list []T, key K, keyOf func(T) K) (T, bool) {
+	i := slices.IndexFunc(list, func(element T) bool { return keyOf(element) == key })
+	if i < 0 {
+		var none T
+		return none, false
+	}
+	return list[i], true
+}
+
+func nameOfCredential(c desired.Credential) string     { return c.Name }
+func nameOfTemplate(t desired.Template) string         { return t.Name }
+func refOfEntity(e desired.Entity) desired.EntityRef   { return e.EntityRef }
+func keyOfSet(s desired.ScaleSet) desired.ScaleSetKey  { return s.ScaleSetKey }
+func entityOfSet(s desired.ScaleSet) desired.EntityRef { return s.Entity }
+
+func (d *differ) wantCredentials() {
+	for _, want := range d.want.Credentials {
+		have, exists := find(d.current.Credentials, want.Name, nameOfCredential)
+		c := Change{Name: credentialName(want.Name), Credential: &want}
+		switch {
+		case !exists:
+			c.Verb, c.Why = Create, "a configurator uses this GitHub App"
+		case !desired.IsMarked(have.Description) || have.Description == want.Description:
+			continue
+		default:
+			want.ID = have.ID
+			c.Verb, c.Why = Update, "its App or key has changed"
+		}
+		d.change(c)
+	}
+}
+
+func (d *differ) wantEntities() {
+	for _, want := range d.want.Entities {
+		have, exists := find(d.current.Entities, want.EntityRef, refOfEntity)
+		c := Change{Name: want.String(), Entity: &want, Needs: []string{credentialName(want.Credential)}}
+		switch {
+		case !exists:
+			c.Verb, c.Why = Create, "a configurator declares a scale set for it"
+		case have.Credential == want.Credential || !d.scope.Inventory.Entities[have.ID]:
+			continue
+		default:
+			want.ID = have.ID
+			c.Verb, c.Why = Update, fmt.Sprintf("credential %s -> %s", have.Credential, want.Credential)
+		}
+		d.change(c)
+	}
+}
+
+func (d *differ) wantTemplates() {
+	for _, want := range d.want.Templates {
+		have, exists := find(d.current.Templates, want.Name, nameOfTemplate)
+		c := Change{Name: templateName(want.Name), Template: &want}
+		switch {
+		case !exists:
+			c.Verb, c.Why = Create, "its scale set has runner options"
+		case have.Description == want.Description:
+			continue
+		case !desired.IsMarked(have.Description):
+			d.deferTo(Deferral{Name: c.Name, Stuck: true, Why: "GARM has another template of that name; rename or delete it there"})
+			continue
+		default:
+			want.ID = have.ID
+			c.Verb, c.Why = Update, "the runner options or GARM's system template have changed"
+		}
+		d.change(c)
+	}
+}
+
+func (d *differ) wantScaleSets() {
+	for _, want := range d.want.ScaleSets {
+		have, exists := find(d.current.ScaleSets, want.ScaleSetKey, keyOfSet)
+		if !exists {
+			d.createScaleSet(want)
+			continue
+		}
+		d.updateScaleSet(have, want)
+	}
+}
+
+func (d *differ) createScaleSet(want desired.ScaleSet) {
+	if !d.scope.Providers[want.Provider] {
+		d.deferTo(Deferral{Application: want.Application, Name: want.String(), Why: "GARM has not loaded provider " + want.Provider + " yet"})
+		return
+	}
+	d.change(scaleSetChange(Create, want, want.Application+" declares it"))
+}
+
+func scaleSetChange(verb Verb, set desired.ScaleSet, why string) Change {
+	c := Change{Verb: verb, Name: set.String(), Why: why, Application: set.Application, ScaleSet: &set, Needs: []string{set.Entity.String()}}
+	if set.Template != "" {
+		c.Needs = append(c.Needs, templateName(set.Template))
+	}
+	return c
+}
+
+func (d *differ) updateScaleSet(have, want desired.ScaleSet) {
+	if fixed := fixedDifference(have, want); fixed != "" {
+		d.deferTo(Deferral{
+			Application: want.Application, Name: want.String(), Stuck: true,
+			Why: fixed + " of an existing scale set cannot be changed; give it another name",
+		})
+	}
+	if have.Settings == want.Settings {
+		return
+	}
+	want.ID = have.ID
+	d.change(scaleSetChange(Update, want, settingsDifference(have.Settings, want.Settings)))
+}
+
+// fixedDifference names what differs though GARM cannot change it.
+func fixedDifference(have, want desired.ScaleSet) string {
+	var names []string
+	if have.Provider != want.Provider {
+		names = append(names, fmt.Sprintf("provider (%s -> %s)", have.Provider, want.Provider))
+	}
+	if !strings.EqualFold(have.Labels, want.Labels) {
+		names = append(names, fmt.Sprintf("labels (%s -> %s)", have.Labels, want.Labels))
+	}
+	return strings.Join(names, " and ")
+}
+
+func settingsDifference(have, want desired.Settings) string {
+	var parts []string
+	add := func(name string, have, want any) {
+		if have != want {
+			parts = append(parts, fmt.Sprintf("%s %v -> %v", name, have, want))
+		}
+	}
+	add("image", have.Image, want.Image)
+	add("flavor", have.Flavor, want.Flavor)
+	add("architecture", have.OSArch, want.OSArch)
+	add("runner group", have.RunnerGroup, want.RunnerGroup)
+	add("min idle runners", have.MinIdle, want.MinIdle)
+	add("max runners", have.Max, want.Max)
+	add("enabled", have.Enabled, want.Enabled)
+	add("template", templateOrSystem(have.Template), templateOrSystem(want.Template))
+	if have.ExtraSpecs != want.ExtraSpecs {
+		parts = append(parts, "pre-install scripts changed")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func templateOrSystem(name string) string {
+	if name == "" {
+		return desired.SystemTemplate
+	}
+	return name
+}

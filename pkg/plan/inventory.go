@@ -1,0 +1,50 @@
+package plan
+
+import (
+	"maps"
+
+	"github.com/garm-charms/garm-charms/pkg/desired"
+)
+
+// Inventory is what the charm made or took over, for the kinds of object that have no place for a mark. It is kept
+// between hooks as JSON.
+type Inventory struct {
+	// Entities has the IDs of the entities.
+	Entities map[string]bool `json:"entities,omitempty"`
+	// ScaleSets has the scale sets by ID.
+	ScaleSets map[uint]Owned `json:"scale-sets,omitempty"`
+}
+
+// Owned is what must be known of a scale set when nobody declares it any more.
+type Owned struct {
+	Application string `json:"application"` // that declared it
+	Provider    string `json:"provider"`    // that has its runners, and must stay until they are gone
+}
+
+// Clone returns a copy with maps of its own, ready to be added to.
+func (i Inventory) Clone() Inventory {
+	clone := Inventory{Entities: map[string]bool{}, ScaleSets: map[uint]Owned{}}
+	maps.Copy(clone.Entities, i.Entities)
+	maps.Copy(clone.ScaleSets, i.ScaleSets)
+	return clone
+}
+
+// Settle returns the inventory as GARM bears it out: without what is no more, and with the scale sets that exist and are
+// wanted.
+func (i Inventory) Settle(current, want desired.State) Inventory {
+	settled := Inventory{Entities: map[string]bool{}, ScaleSets: map[uint]Owned{}}
+	for _, e := range current.Entities {
+		if i.Entities[e.ID] {
+			settled.Entities[e.ID] = true
+		}
+	}
+	for _, have := range current.ScaleSets {
+		if owned, known := i.ScaleSets[have.ID]; known {
+			settled.ScaleSets[have.ID] = owned
+		}
+		if wanted, found := find(want.ScaleSets, have.ScaleSetKey, keyOfSet); found {
+			settled.ScaleSets[have.ID] = Owned{Application: wanted.Application, Provider: have.Provider}
+		}
+	}
+	return settled
+}

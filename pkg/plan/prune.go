@@ -1,0 +1,118 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/garm-charms/garm-charms/pkg/desired"
+)
+
+// pruneScaleSets drains the scale sets that nobody declares any more, and deletes those that have no runner left.
+func (d *differ) pruneScaleSets() {
+	for _, have := range d.current.ScaleSets {
+		owner, owned := d.scope.Inventory.ScaleSets[have.ID]
+		_, wanted := find(d.want.ScaleSets, have.ScaleSetKey, keyOfSet)
+		if !owned || wanted || d.scope.Held[owner.Application] {
+			continue
+		}
+		have.Application = owner.Application
+		why := "no configurator declares it any more"
+		if have.Enabled || have.MinIdle > 0 || have.Max > 0 {
+			d.change(Change{Verb: Drain, Name: have.String(), Why: why, Application: owner.Application, ScaleSet: &have})
+		}
+		if have.Runners > 0 {
+			d.deferTo(Deferral{Application: owner.Application, Name: have.String(), Why: drainText(have)})
+			continue
+		}
+		d.change(Change{Verb: Delete, Name: have.String(), Why: why, Application: owner.Application, ScaleSet: &have, Needs: []string{have.String()}})
+	}
+}
+
+func drainText(s desired.ScaleSet) string {
+	if s.BusyRunners > 0 {
+		return fmt.Sprintf("draining %d runners of %s, %d of them with a job", s.Runners, s.Name, s.BusyRunners)
+	}
+	return fmt.Sprintf("draining %d runners of %s", s.Runners, s.Name)
+}
+
+// scaleSetsAfter are the scale sets that exist now, as they are once the plan is carried out.
+func (d *differ) scaleSetsAfter() (after []desired.ScaleSet) {
+	for _, have := range d.current.ScaleSets {
+		i := slices.IndexFunc(d.plan.Changes, func(c Change) bool {
+			return c.ScaleSet != nil && c.ScaleSet.ID == have.ID && (c.Verb == Delete || c.Verb == Update)
+		})
+		switch {
+		case i < 0:
+			after = append(after, have)
+		case d.plan.Changes[i].Verb == Update:
+			after = append(after, *d.plan.Changes[i].ScaleSet)
+		}
+	}
+	return after
+}
+
+// holding says that something is held. What a held application uses is not known, so nothing shared is deleted then.
+func (d *differ) holding() bool { return len(d.scope.Held) > 0 }
+
+func (d *differ) pruneTemplates() {
+	after := d.scaleSetsAfter()
+	for _, have := range d.current.Templates {
+		_, wanted := find(d.want.Templates, have.Name, nameOfTemplate)
+		used := slices.ContainsFunc(after, func(s desired.ScaleSet) bool { return s.Template == have.Name })
+		if wanted || used || d.holding() || !desired.IsMarked(have.Description) {
+			continue
+		}
+		d.change(Change{Verb: Delete, Name: templateName(have.Name), Why: "no scale set refers to it any more", Template: &have, Needs: d.users(func(s desired.ScaleSet) bool { return s.Template == have.Name })})
+	}
+}
+
+// users names the scale sets that use something now, whose changes must go before its deletion.
+func (d *differ) users(uses func(desired.ScaleSet) bool) (names []string) {
+	for _, have := range d.current.ScaleSets {
+		if uses(have) {
+			names = append(names, have.String())
+		}
+	}
+	return names
+}
+
+func (d *differ) pruneEntities() {
+	after := d.scaleSetsAfter()
+	for _, have := range d.current.Entities {
+		_, wanted := find(d.want.Entities, have.EntityRef, refOfEntity)
+		_, used := find(after, have.EntityRef, entityOfSet)
+		if wanted || used || d.holding() || !d.scope.Inventory.Entities[have.ID] {
+			continue
+		}
+		d.change(Change{Verb: Delete, Name: have.String(), Why: "no configurator declares a scale set for it any more", Entity: &have, Needs: d.users(func(s desired.ScaleSet) bool { return s.Entity == have.EntityRef })})
+	}
+}
+
+func (d *differ) pruneCredentials() {
+	for _, have := range d.current.Credentials {
+		_, wanted := find(d.want.Credentials, have.Name, nameOfCredential)
+		if wanted || d.holding() || !desired.IsMarked(have.Description) {
+			continue
+		}
+		users, used := d.entitiesUsing(have.Name)
+		if used {
+			continue
+		}
+		d.change(Change{Verb: Delete, Name: credentialName(have.Name), Why: "no configurator uses this GitHub App any more", Credential: &have, Needs: users})
+	}
+}
+
+// entitiesUsing names the entities that use the credential now, and tells whether one of them still does after the plan.
+func (d *differ) entitiesUsing(credential string) (names []string, used bool) {
+	for _, have := range d.current.Entities {
+		if have.Credential != credential {
+			continue
+		}
+		names = append(names, have.String())
+		released := slices.ContainsFunc(d.plan.Changes, func(c Change) bool {
+			return c.Entity != nil && c.Entity.ID == have.ID && (c.Verb == Delete || c.Verb == Update)
+		})
+		used = used || !released
+	}
+	return names, used
+}

@@ -1,0 +1,241 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/cloudbase/garm-provider-common/params"
+	garmparams "github.com/cloudbase/garm/params"
+
+	"github.com/garm-charms/garm-charms/pkg/desired"
+	"github.com/garm-charms/garm-charms/pkg/garmapi"
+	"github.com/garm-charms/garm-charms/pkg/plan"
+)
+
+// Outcome is what became of a change.
+type Outcome struct {
+	plan.Change
+
+	// Err is why the change was not made; nil when it was.
+	Err error
+}
+
+// SkippedError says that a change was not tried because one that it needs failed.
+type SkippedError struct{ Needed string }
+
+func (e *SkippedError) Error() string { return "cannot go on without " + e.Needed }
+
+// Report is what became of a plan.
+type Report struct {
+	Outcomes []Outcome
+	// Inventory is what is the charm's own afterwards, for the next plan.
+	Inventory plan.Inventory
+	// TemplateIDs has the charm's templates by name, and GARM's own under the empty name.
+	TemplateIDs map[string]uint
+}
+
+// Err is the first failure of a change that was tried, nil when there is none.
+func (r Report) Err() error {
+	for _, o := range r.Outcomes {
+		var skipped *SkippedError
+		if o.Err != nil && !errors.As(o.Err, &skipped) {
+			return o.Err
+		}
+	}
+	return nil
+}
+
+// Apply carries the changes out in their order. One that fails keeps those that need it from being tried, and no others.
+// Each change is logged once, with its reason.
+func Apply(ctx context.Context, client *garmapi.Client, from Observation, p plan.Plan, inventory plan.Inventory, log *slog.Logger) Report {
+	a := applier{
+		client:    client,
+		log:       log,
+		failed:    map[string]bool{},
+		templates: map[string]uint{"": from.System.ID},
+		entities:  map[desired.EntityRef]string{},
+		inventory: inventory.Clone(),
+	}
+	for _, t := range from.Templates {
+		a.templates[t.Name] = t.ID
+	}
+	for _, e := range from.Entities {
+		a.entities[e.EntityRef] = e.ID
+	}
+	report := Report{Inventory: a.inventory, TemplateIDs: a.templates}
+	for _, c := range p.Changes {
+		report.Outcomes = append(report.Outcomes, Outcome{Change: c, Err: a.apply(ctx, c)})
+	}
+	return report
+}
+
+type applier struct {
+	client    *garmapi.Client
+	log       *slog.Logger
+	failed    map[string]bool // names of objects
+	templates map[string]uint
+	entities  map[desired.EntityRef]string
+	inventory plan.Inventory
+}
+
+func (a *applier) apply(ctx context.Context, c plan.Change) error {
+	err := a.neededFailed(c)
+	if err == nil {
+		err = a.dispatch(ctx, c)
+	}
+	if err != nil {
+		a.failed[c.Name] = true
+		a.log.WarnContext(ctx, "cannot "+c.String(), "error", err)
+		return err
+	}
+	a.log.InfoContext(ctx, c.String())
+	return nil
+}
+
+func (a *applier) neededFailed(c plan.Change) error {
+	i := slices.IndexFunc(c.Needs, func(name string) bool { return a.failed[name] })
+	if i < 0 {
+		return nil
+	}
+	return &SkippedError{Needed: c.Needs[i]}
+}
+
+func (a *applier) dispatch(ctx context.Context, c plan.Change) error {
+	switch {
+	case c.Credential != nil:
+		return a.credential(ctx, c.Verb, *c.Credential)
+	case c.Entity != nil:
+		return a.entity(ctx, c.Verb, *c.Entity)
+	case c.Template != nil:
+		return a.template(ctx, c.Verb, *c.Template)
+	case c.ScaleSet != nil:
+		return a.scaleSet(ctx, c.Verb, *c.ScaleSet)
+	}
+	return fmt.Errorf("cannot %s %s: the change names no object", c.Verb, c.Name)
+}
+
+func (a *applier) credential(ctx context.Context, verb plan.Verb, c desired.Credential) error {
+	if verb == plan.Delete {
+		return a.client.DeleteCredential(ctx, c.ID)
+	}
+	body := garmapi.Credential{
+		Name:        c.Name,
+		Description: c.Description,
+		Endpoint:    c.Endpoint,
+		App:         &garmapi.App{ID: c.AppID, InstallationID: c.InstallationID, PrivateKey: c.PrivateKey},
+	}
+	var err error
+	if verb == plan.Create {
+		_, err = a.client.CreateCredential(ctx, body)
+	} else {
+		_, err = a.client.UpdateCredential(ctx, c.ID, body)
+	}
+	return err
+}
+
+func (a *applier) entity(ctx context.Context, verb plan.Verb, e desired.Entity) error {
+	kind := garmparams.ForgeEntityType(e.Kind)
+	ref := garmapi.EntityRef{Kind: kind, ID: e.ID}
+	switch verb {
+	case plan.Create:
+		created, err := a.client.CreateEntity(ctx, kind, e.Name, e.Credential)
+		if err != nil {
+			return err
+		}
+		a.entities[e.EntityRef] = created.ID
+		a.inventory.Entities[created.ID] = true
+		return nil
+	case plan.Delete:
+		if err := a.client.DeleteEntity(ctx, ref); err != nil {
+			return err
+		}
+		delete(a.inventory.Entities, e.ID)
+		return nil
+	default:
+		_, err := a.client.UpdateEntity(ctx, ref, e.Credential)
+		return err
+	}
+}
+
+func (a *applier) template(ctx context.Context, verb plan.Verb, t desired.Template) error {
+	switch verb {
+	case plan.Create:
+		created, err := a.client.CreateTemplate(ctx, garmparams.CreateTemplateParams{
+			Name:        t.Name,
+			Description: t.Description,
+			Data:        t.Data,
+			OSType:      params.Linux,
+			ForgeType:   garmparams.GithubEndpointType,
+		})
+		a.templates[t.Name] = created.ID
+		return err
+	case plan.Delete:
+		return a.client.DeleteTemplate(ctx, t.ID)
+	default:
+		_, err := a.client.UpdateTemplate(ctx, t.ID, garmparams.UpdateTemplateParams{Description: &t.Description, Data: t.Data})
+		return err
+	}
+}
+
+func (a *applier) scaleSet(ctx context.Context, verb plan.Verb, s desired.ScaleSet) error {
+	switch verb {
+	case plan.Create:
+		return a.createScaleSet(ctx, s)
+	case plan.Update:
+		return a.updateScaleSet(ctx, s)
+	case plan.Drain:
+		_, err := a.client.Drain(ctx, s.ID)
+		return err
+	default:
+		if err := a.client.DeleteScaleSet(ctx, s.ID); err != nil {
+			return err
+		}
+		delete(a.inventory.ScaleSets, s.ID)
+		return nil
+	}
+}
+
+func (a *applier) createScaleSet(ctx context.Context, s desired.ScaleSet) error {
+	template := a.templates[s.Template]
+	owner := garmapi.EntityRef{Kind: garmparams.ForgeEntityType(s.Entity.Kind), ID: a.entities[s.Entity]}
+	created, err := a.client.CreateScaleSet(ctx, owner, garmparams.CreateScaleSetParams{
+		Name:              s.Name,
+		ProviderName:      s.Provider,
+		MaxRunners:        uint(s.Max),     //nolint:gosec // the contract has it at least 1
+		MinIdleRunners:    uint(s.MinIdle), //nolint:gosec // and this at least 0
+		Image:             s.Image,
+		Flavor:            s.Flavor,
+		OSType:            params.Linux,
+		OSArch:            params.OSArch(s.OSArch),
+		Enabled:           s.Enabled,
+		ExtraSpecs:        []byte(s.ExtraSpecs),
+		GitHubRunnerGroup: s.RunnerGroup,
+		TemplateID:        &template,
+		Labels:            s.LabelList(),
+	})
+	if err != nil {
+		return err
+	}
+	a.inventory.ScaleSets[created.ID] = plan.Owned{Application: s.Application, Provider: s.Provider}
+	return nil
+}
+
+func (a *applier) updateScaleSet(ctx context.Context, s desired.ScaleSet) error {
+	template := a.templates[s.Template]
+	minIdle, most := uint(s.MinIdle), uint(s.Max) //nolint:gosec // the contract has them at least 0 and 1
+	_, err := a.client.UpdateScaleSet(ctx, s.ID, garmparams.UpdateScaleSetParams{
+		Enabled:           &s.Enabled,
+		MaxRunners:        &most,
+		MinIdleRunners:    &minIdle,
+		Image:             s.Image,
+		Flavor:            s.Flavor,
+		OSArch:            params.OSArch(s.OSArch),
+		ExtraSpecs:        []byte(s.ExtraSpecs),
+		GitHubRunnerGroup: &s.RunnerGroup,
+		TemplateID:        &template,
+	})
+	return err
+}

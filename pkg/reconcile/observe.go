@@ -1,0 +1,157 @@
+// Package reconcile reads what GARM has and carries a plan out. It is the only code that writes to GARM, and it decides
+// nothing: what to do, in which order and why is pkg/plan's.
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cloudbase/garm-provider-common/params"
+	garmparams "github.com/cloudbase/garm/params"
+
+	"github.com/garm-charms/garm-charms/pkg/desired"
+	"github.com/garm-charms/garm-charms/pkg/garmapi"
+)
+
+// Observation is what GARM has at one moment.
+type Observation struct {
+	desired.State
+
+	// Providers are the names of those that GARM has loaded.
+	Providers map[string]bool
+	// System is GARM's own template for Linux runners of GitHub, with its data.
+	System garmparams.Template
+}
+
+// Observe reads everything that a plan is made from: one request for each kind of object, whatever their number, and one
+// for the system template's content.
+func Observe(ctx context.Context, client *garmapi.Client) (Observation, error) {
+	var o Observation
+	templates, err := o.readTemplates(ctx, client)
+	if err != nil {
+		return o, err
+	}
+	if err := o.readForge(ctx, client); err != nil {
+		return o, err
+	}
+	providers, err := client.Providers(ctx)
+	if err != nil {
+		return o, err
+	}
+	o.Providers = make(map[string]bool, len(providers))
+	for _, p := range providers {
+		o.Providers[p.Name] = true
+	}
+	if err := o.readScaleSets(ctx, client, templates); err != nil {
+		return o, err
+	}
+	o.Sort()
+	return o, nil
+}
+
+// readTemplates returns the names of all templates by ID, that of the system template being empty.
+func (o *Observation) readTemplates(ctx context.Context, client *garmapi.Client) (map[uint]string, error) {
+	list, err := client.Templates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	system, found := garmapi.SystemTemplate(list, params.Linux, garmparams.GithubEndpointType)
+	if !found {
+		return nil, fmt.Errorf("cannot find GARM's system template %s; restore it: garm-cli template restore", desired.SystemTemplate)
+	}
+	if o.System, err = client.Template(ctx, system.ID); err != nil {
+		return nil, err
+	}
+	names := make(map[uint]string, len(list))
+	for _, t := range list {
+		names[t.ID] = t.Name
+		if t.Owner != garmparams.SystemUser {
+			o.Templates = append(o.Templates, desired.Template{ID: t.ID, Name: t.Name, Description: t.Description})
+		}
+	}
+	names[system.ID] = ""
+	return names, nil
+}
+
+func (o *Observation) readForge(ctx context.Context, client *garmapi.Client) error {
+	credentials, err := client.Credentials(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range credentials {
+		o.Credentials = append(o.Credentials, desired.Credential{ID: c.ID, Name: c.Name, Endpoint: c.Endpoint.Name, Description: c.Description})
+	}
+	for _, kind := range []garmparams.ForgeEntityType{garmparams.ForgeEntityTypeOrganization, garmparams.ForgeEntityTypeRepository} {
+		entities, err := client.Entities(ctx, kind)
+		if err != nil {
+			return err
+		}
+		for _, e := range entities {
+			o.Entities = append(o.Entities, desired.Entity{
+				EntityRef:  desired.NewEntityRef(string(e.Kind), e.Name, e.Endpoint),
+				ID:         e.ID,
+				Credential: e.CredentialsName,
+				Failure:    e.FailureReason,
+			})
+		}
+	}
+	return nil
+}
+
+func (o *Observation) readScaleSets(ctx context.Context, client *garmapi.Client, templates map[uint]string) error {
+	sets, err := client.ScaleSets(ctx)
+	if err != nil {
+		return err
+	}
+	instances, err := client.AllInstances(ctx)
+	if err != nil {
+		return err
+	}
+	runners, busy := map[uint]int{}, map[uint]int{}
+	for _, i := range instances {
+		runners[i.ScaleSetID]++
+		if i.RunnerStatus == garmparams.RunnerActive {
+			busy[i.ScaleSetID]++
+		}
+	}
+	for _, s := range sets {
+		set := observed(s, templates)
+		set.Runners, set.BusyRunners = runners[s.ID], busy[s.ID]
+		o.ScaleSets = append(o.ScaleSets, set)
+	}
+	return nil
+}
+
+func observed(s garmparams.ScaleSet, templates map[uint]string) desired.ScaleSet {
+	labels := make([]string, len(s.Tags))
+	for i, tag := range s.Tags {
+		labels[i] = tag.Name
+	}
+	return desired.ScaleSet{
+		ScaleSetKey: desired.ScaleSetKey{Entity: entityOf(s), Name: s.Name},
+		ID:          s.ID,
+		Provider:    s.ProviderName,
+		Labels:      desired.JoinLabels(labels),
+		Settings: desired.Settings{
+			Image:       s.Image,
+			Flavor:      s.Flavor,
+			OSArch:      string(s.OSArch),
+			RunnerGroup: s.GitHubRunnerGroup,
+			MinIdle:     int(s.MinIdleRunners), //nolint:gosec // GARM holds at most what Settings.MinIdle sent
+			Max:         int(s.MaxRunners),     //nolint:gosec // likewise
+			Enabled:     s.Enabled,
+			ExtraSpecs:  desired.CanonicalSpecs(s.ExtraSpecs),
+			Template:    templates[s.TemplateID],
+		},
+	}
+}
+
+func entityOf(s garmparams.ScaleSet) desired.EntityRef {
+	switch {
+	case s.RepoID != "":
+		return desired.NewEntityRef(desired.KindRepository, s.RepoName, s.Endpoint.Name)
+	case s.OrgID != "":
+		return desired.NewEntityRef(desired.KindOrganization, s.OrgName, s.Endpoint.Name)
+	}
+	return desired.NewEntityRef(string(garmparams.ForgeEntityTypeEnterprise), s.EnterpriseName, s.Endpoint.Name)
+}
