@@ -1,0 +1,160 @@
+// Package garmtest runs the real GARM server for tests.
+// It must not be linked into what ships, and knows nothing of the charms.
+package garmtest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	startLimit = 30 * time.Second
+	stopLimit  = 30 * time.Second
+	pollPause  = 20 * time.Millisecond
+)
+
+// Provider is an external provider in GARM's configuration.
+type Provider struct {
+	Name       string
+	Executable string // absolute path; must exist
+}
+
+// Server is a running GARM with an empty SQLite database of its own.
+type Server struct {
+	URL string // such as http://127.0.0.1:34567
+
+	bin    string
+	config string
+	log    string
+	cmd    *exec.Cmd
+}
+
+// Start runs a GARM until the test ends, and returns when it answers. Its log is printed when the test fails.
+func Start(t testing.TB, providers ...Provider) *Server {
+	t.Helper()
+	dir := t.TempDir()
+	port := FreePort(t)
+	s := &Server{
+		URL:    fmt.Sprintf("http://127.0.0.1:%d", port),
+		bin:    GARM(t),
+		config: filepath.Join(dir, "config.toml"),
+		log:    filepath.Join(dir, "garm.log"),
+	}
+	must(t, os.WriteFile(s.config, []byte(config(dir, port, providers)), 0o600))
+	t.Cleanup(func() {
+		s.Stop(t)
+		if t.Failed() {
+			t.Logf("GARM's log:\n%s", s.Log(t))
+		}
+	})
+	s.Run(t)
+	return s
+}
+
+// Run starts GARM again after Stop, on the same database, and returns when it answers.
+func (s *Server) Run(t testing.TB) {
+	t.Helper()
+	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	must(t, err)
+	defer log.Close()
+	s.cmd = exec.Command(s.bin, "--config", s.config)
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	must(t, s.cmd.Start())
+
+	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
+	defer cancel()
+	for !answers(ctx, s.URL) {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("GARM did not start; its log:\n%s", s.Log(t))
+		case <-time.After(pollPause):
+		}
+	}
+}
+
+// Stop ends GARM and waits until it is gone.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	if s.cmd == nil {
+		return
+	}
+	process := s.cmd.Process
+	_ = process.Signal(syscall.SIGTERM) // it may be dead already
+	kill := time.AfterFunc(stopLimit, func() { _ = process.Kill() })
+	defer kill.Stop()
+	_ = s.cmd.Wait() // how it ended is the test's affair
+	s.cmd = nil
+}
+
+// Log returns what GARM logged so far.
+func (s *Server) Log(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile(s.log)
+	must(t, err)
+	return string(text)
+}
+
+// FreePort returns a port of 127.0.0.1 that nothing listened on a moment ago.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func answers(ctx context.Context, url string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	return res.Body.Close() == nil
+}
+
+func config(dir string, port int, providers []Provider) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `
+[apiserver]
+bind = "127.0.0.1"
+port = %d
+[database]
+backend = "sqlite3"
+passphrase = "plover-quince-jackdaw-tundra-042"
+[database.sqlite3]
+db_file = %q
+busy_timeout_seconds = 5
+[jwt_auth]
+secret = "mulberry-ostrich-cobalt-lantern-77"
+time_to_live = "8760h"
+[logging]
+log_level = "debug"
+[metrics]
+enable = true
+disable_auth = true
+`, port, filepath.Join(dir, "garm.db"))
+	for _, p := range providers {
+		fmt.Fprintf(&b, `
+[[provider]]
+name = %q
+provider_type = "external"
+[provider.external]
+provider_executable = %q
+environment_variables = ["PATH"]
+`, p.Name, p.Executable)
+	}
+	return b.String()
+}
