@@ -1,0 +1,149 @@
+package configurator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/garm-charms/garm-charms/pkg/hook"
+	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
+	"github.com/garm-charms/garm-charms/pkg/secret"
+)
+
+// Declared is what one related configurator declares. Exactly one of ScaleSet and the three reasons why there is none
+// has a meaning.
+type Declared struct {
+	Application string
+	RelationID  string
+
+	ScaleSet runnerconfig.ScaleSet
+	Secrets  Secrets
+
+	// Absent: it has published nothing yet, or withdrawn it.
+	Absent bool
+	// Hold is the configurator's own word why its configuration cannot be used at present.
+	Hold string
+	// Invalid is why its declaration cannot be used.
+	Invalid error
+}
+
+// Valid tells whether there is a declaration to follow.
+func (d Declared) Valid() bool { return !d.Absent && d.Hold == "" && d.Invalid == nil }
+
+// ReadAll returns what every related configurator declares, in the order of the relations. A relation that is being
+// removed declares nothing.
+func ReadAll(ctx context.Context, tools *hook.Tools, event hook.Event) ([]Declared, error) {
+	relations, err := tools.Relations(ctx, Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	var all []Declared
+	for _, relation := range relations {
+		if event.Kind == hook.KindRelationBroken && event.RelationID == relation.ID {
+			continue
+		}
+		declared, err := read(ctx, tools, relation)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, declared)
+	}
+	return all, nil
+}
+
+// read takes the first unit that declares anything; units other than the leader clear theirs.
+func read(ctx context.Context, tools *hook.Tools, relation hook.Relation) (Declared, error) {
+	d := Declared{Application: relation.App, RelationID: relation.ID, Absent: true}
+	for _, unit := range relation.Units {
+		bag, err := tools.Databag(ctx, relation.ID, unit)
+		if errors.Is(err, hook.ErrRelationGone) {
+			continue
+		}
+		if err != nil {
+			return d, err
+		}
+		scaleSet, err := runnerconfig.Decode(bag)
+		hold := bag[runnerconfig.KeyHold]
+		if errors.Is(err, runnerconfig.ErrAbsent) && hold == "" {
+			continue
+		}
+		d.Absent, d.Hold = false, hold
+		if hold != "" {
+			return d, nil
+		}
+		d.ScaleSet, d.Invalid = scaleSet, err
+		if err == nil {
+			d.Secrets, d.Invalid = relationSecrets(ctx, tools, scaleSet)
+		}
+		return d, nil
+	}
+	return d, nil
+}
+
+func relationSecrets(ctx context.Context, tools *hook.Tools, s runnerconfig.ScaleSet) (Secrets, error) {
+	password, err := relationSecret(ctx, tools, "openstack-password", s.PasswordSecret)
+	if err != nil {
+		return Secrets{}, err
+	}
+	key, err := relationSecret(ctx, tools, "github-app-private-key", s.PrivateKeySecret)
+	return Secrets{Password: password, PrivateKey: key}, err
+}
+
+func relationSecret(ctx context.Context, tools *hook.Tools, option, uri string) (secret.Value, error) {
+	content, err := tools.Secret(ctx, uri, hook.Latest)
+	if err != nil {
+		return secret.Value{}, fmt.Errorf("cannot read the secret for %s: %w", option, err)
+	}
+	if content[secretKey].Empty() {
+		return secret.Value{}, fmt.Errorf("cannot use the secret for %s: it has no value under the key %q", option, secretKey)
+	}
+	return content[secretKey], nil
+}
+
+// Answer is what garm says about a configurator's scale set.
+type Answer struct {
+	Status       string // one of the runnerconfig.Status values; empty when garm does not answer
+	Message      string
+	ScaleSetID   string
+	TemplateID   string
+	ProviderName string
+}
+
+// ReadAnswer returns garm's answer in the publication's relation.
+func (p Publication) ReadAnswer(ctx context.Context) (Answer, error) {
+	if p.relation.App == "" {
+		return Answer{}, nil
+	}
+	bag, err := p.tools.Databag(ctx, p.relation.ID, p.relation.App)
+	if errors.Is(err, hook.ErrRelationGone) {
+		return Answer{}, nil
+	}
+	return Answer{
+		Status:       bag[runnerconfig.AnswerStatus],
+		Message:      bag[runnerconfig.AnswerMessage],
+		ScaleSetID:   bag[runnerconfig.AnswerScaleSetID],
+		TemplateID:   bag[runnerconfig.AnswerTemplateID],
+		ProviderName: bag[runnerconfig.AnswerProviderName],
+	}, err
+}
+
+// Respond gives the configurator garm's answer. Nothing is written that is there already; only the leader may call it.
+func (d Declared) Respond(ctx context.Context, tools *hook.Tools, application string, a Answer) error {
+	have, err := tools.Databag(ctx, d.RelationID, application)
+	if err != nil {
+		return err
+	}
+	changes := map[string]string{}
+	for key, value := range map[string]string{
+		runnerconfig.AnswerStatus:       a.Status,
+		runnerconfig.AnswerMessage:      a.Message,
+		runnerconfig.AnswerScaleSetID:   a.ScaleSetID,
+		runnerconfig.AnswerTemplateID:   a.TemplateID,
+		runnerconfig.AnswerProviderName: a.ProviderName,
+	} {
+		if have[key] != value {
+			changes[key] = value
+		}
+	}
+	return tools.SetAppDatabag(ctx, d.RelationID, changes)
+}

@@ -1,0 +1,108 @@
+// Package status holds every word that an operator reads in `juju status` of either charm. The rules: blocked says what
+// to do and names the command, waiting and maintenance say what goes on by itself, active says something useful and is
+// only used if it is true. One line, no full stop, at most the first problem and how many more there are.
+//
+// It calls nothing; the charms set what it returns.
+package status
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/garm-charms/garm-charms/pkg/hook"
+	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
+)
+
+func active(format string, args ...any) hook.Status {
+	return hook.Status{Level: hook.Active, Message: fmt.Sprintf(format, args...)}
+}
+
+func waiting(format string, args ...any) hook.Status {
+	return hook.Status{Level: hook.Waiting, Message: fmt.Sprintf(format, args...)}
+}
+
+func maintenance(format string, args ...any) hook.Status {
+	return hook.Status{Level: hook.Maintenance, Message: fmt.Sprintf(format, args...)}
+}
+
+func blocked(format string, args ...any) hook.Status {
+	return hook.Status{Level: hook.Blocked, Message: fmt.Sprintf(format, args...)}
+}
+
+// Worst is the first of the most serious statuses, with the number of the other serious ones. Without any it is zero.
+func Worst(statuses []hook.Status) hook.Status {
+	if len(statuses) == 0 {
+		return hook.Status{}
+	}
+	worst := slices.MinFunc(statuses, func(a, b hook.Status) int { return cmp.Compare(rank(a), rank(b)) })
+	more := -1
+	for _, s := range statuses {
+		if s.Level != hook.Active {
+			more++
+		}
+	}
+	if more > 0 {
+		worst.Message += fmt.Sprintf(" (and %d more)", more)
+	}
+	return worst
+}
+
+// rank orders levels as Juju does when it derives an application's status from its units' (Juju core/status).
+func rank(s hook.Status) int {
+	return slices.Index([]hook.StatusLevel{hook.Blocked, hook.Waiting, hook.Maintenance, hook.Active}, s.Level)
+}
+
+// Standby is the status of a unit that leaves the work to the leader.
+func Standby() hook.Status { return active("Standby") }
+
+// Problems says what is wrong with a configuration: every missing option, or else the first invalid one.
+func Problems(problems []runnerconfig.Problem) hook.Status {
+	var missing, invalid []string
+	for _, p := range problems {
+		if p.Missing {
+			missing = append(missing, p.Option)
+		} else {
+			invalid = append(invalid, p.String())
+		}
+	}
+	var parts []string
+	if len(missing) > 0 {
+		parts = append(parts, "Set "+strings.Join(missing, ", "))
+	}
+	if len(invalid) > 0 {
+		parts = append(parts, invalid[0])
+	}
+	text := strings.Join(parts, "; ")
+	if len(invalid) > 1 {
+		text += fmt.Sprintf(" (and %d more)", len(invalid)-1)
+	}
+	return blocked("%s", text)
+}
+
+// NoImageBuilder says that nothing makes the image to boot runners from.
+func NoImageBuilder(application string) hook.Status {
+	return blocked("Integrate an image builder: juju integrate %s:image APPLICATION", application)
+}
+
+// NoImage says that the image builder has no image yet.
+func NoImage(builder string) hook.Status { return waiting("Waiting for an image from %s", builder) }
+
+// NoGARM says that nobody reads what the configurator publishes.
+func NoGARM(application string) hook.Status {
+	return blocked("Integrate garm: juju integrate %s garm", application)
+}
+
+// Answered is the status of a configurator that has published its scale set, given garm's answer.
+func Answered(scaleSet, answer, message string) hook.Status {
+	switch answer {
+	case runnerconfig.StatusReady:
+		return active("%s ready", scaleSet)
+	case runnerconfig.StatusRefused:
+		return blocked("%s", message)
+	case runnerconfig.StatusPending:
+		return waiting("%s", message)
+	}
+	return active("%s published", scaleSet)
+}
