@@ -1,0 +1,137 @@
+// Package garm is the garm charm: the order in which a dispatch reads what is declared, runs GARM, brings it to what is
+// declared and says what became of it. It holds no rule, no wire format and no word of its own.
+package garm
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/canonical/pebble/client"
+
+	"github.com/garm-charms/garm-charms/pkg/garmapi"
+	"github.com/garm-charms/garm-charms/pkg/hook"
+	"github.com/garm-charms/garm-charms/pkg/integration/configurator"
+	"github.com/garm-charms/garm-charms/pkg/option"
+	"github.com/garm-charms/garm-charms/pkg/status"
+	"github.com/garm-charms/garm-charms/pkg/workload"
+)
+
+const (
+	// limit is the longest that a dispatch may take; what is not done by then is left to the next event.
+	limit = 4 * time.Minute
+	// startLimit is how long a GARM that does not answer yet is waited for.
+	startLimit = 15 * time.Second
+	// pebbleSocket is where Juju puts the socket of the workload container's Pebble
+	// (Juju caas/kubernetes/provider/application/application.go).
+	pebbleSocket = "/charm/containers/" + workload.Container + "/pebble.socket"
+	// garmURL is GARM's address in the pod.
+	garmURL = "http://127.0.0.1:8080"
+)
+
+// Run handles one dispatch of the charm. Every event but an action is handled alike: everything is read, decided and
+// done again, and what is done already is left alone. An error means a bug or a failing hook tool; what time or an
+// operator can mend is a status instead.
+func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	env, err := hook.ParseEnv(getenv)
+	if err != nil {
+		return err
+	}
+	pebble, err := client.New(&client.Config{Socket: pebbleSocket})
+	if err != nil {
+		return err
+	}
+	c := charm{
+		env:    env,
+		tools:  hook.NewTools(env, runner),
+		log:    slog.New(hook.NewLogHandler(runner, slog.LevelInfo)),
+		pebble: pebble,
+		garm:   garmapi.New(garmURL, garmapi.Options{}),
+	}
+	if env.Event.Kind == hook.KindAction {
+		return c.act(ctx)
+	}
+	verdict, err := c.reconcile(ctx)
+	if err != nil {
+		return err
+	}
+	return c.say(ctx, verdict)
+}
+
+type charm struct {
+	env    hook.Env
+	tools  *hook.Tools
+	log    *slog.Logger
+	pebble *client.Client
+	garm   *garmapi.Client
+}
+
+// reconcile is the order of the steps. Each either goes on or returns the status that says why not.
+func (c charm) reconcile(ctx context.Context) (hook.Status, error) {
+	leader, err := c.tools.IsLeader(ctx)
+	if err != nil {
+		return hook.Status{}, err
+	}
+	keys, err := c.secrets(ctx, leader)
+	if errors.Is(err, hook.ErrSecretNotFound) {
+		return status.NoSecrets(), nil
+	}
+	if err != nil {
+		return hook.Status{}, err
+	}
+	if _, err := c.pebble.SysInfo(); err != nil {
+		return status.NoContainer(workload.Container), nil
+	}
+	if c.env.Event.Kind == hook.KindStop || !leader {
+		return c.standBy(ctx)
+	}
+	config, err := c.tools.Config(ctx)
+	if err != nil {
+		return hook.Status{}, err
+	}
+	options, problems := option.ParseGARM(config)
+	if len(problems) > 0 {
+		return status.Problems(problems), nil
+	}
+	declared, err := configurator.ReadAll(ctx, c.tools, c.env.Event)
+	if err != nil {
+		return hook.Status{}, err
+	}
+	peer, err := c.readPeer(ctx)
+	if err != nil || peer.id == "" {
+		return status.NoPeers(), err
+	}
+	if obstacle, err := c.runWorkload(ctx, options, keys, declared, peer.inventory); obstacle.Level != "" || err != nil {
+		return obstacle, err
+	}
+	if obstacle := c.openSession(ctx, options, keys.admin); obstacle.Level != "" {
+		return obstacle, nil
+	}
+	return c.follow(ctx, declared, peer)
+}
+
+// standBy leaves GARM to the leader's unit.
+func (c charm) standBy(ctx context.Context) (hook.Status, error) {
+	stopped, err := workload.Stop(ctx, c.pebble)
+	if err != nil {
+		return status.Unreachable(err), nil
+	}
+	if stopped {
+		c.log.InfoContext(ctx, "stop GARM: this unit does not lead, or its pod ends")
+	}
+	return status.Standby(), nil
+}
+
+func (c charm) say(ctx context.Context, s hook.Status) error {
+	if err := c.tools.SetStatus(ctx, s); err != nil {
+		return err
+	}
+	leader, err := c.tools.IsLeader(ctx)
+	if err != nil || !leader {
+		return err
+	}
+	return c.tools.SetApplicationStatus(ctx, s)
+}

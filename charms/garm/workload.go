@@ -1,0 +1,168 @@
+package garm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/garm-charms/garm-charms/pkg/garmapi"
+	"github.com/garm-charms/garm-charms/pkg/hook"
+	"github.com/garm-charms/garm-charms/pkg/integration/configurator"
+	"github.com/garm-charms/garm-charms/pkg/option"
+	"github.com/garm-charms/garm-charms/pkg/plan"
+	"github.com/garm-charms/garm-charms/pkg/status"
+	"github.com/garm-charms/garm-charms/pkg/workload"
+)
+
+const (
+	// storageName and databaseFile are charmcraft.yaml's: the storage is mounted in the container at the file's directory.
+	storageName  = "data"
+	databaseFile = "/var/lib/garm/garm.db"
+)
+
+// runWorkload makes the container run GARM with the providers that are declared, and with those that still have runners.
+func (c charm) runWorkload(ctx context.Context, o option.GARM, k keys, declared []configurator.Declared, inventory plan.Inventory) (hook.Status, error) {
+	storages, err := c.tools.Storages(ctx, storageName)
+	if err != nil {
+		return hook.Status{}, err
+	}
+	if len(storages) == 0 {
+		return status.NoDatabase(c.env.AppName), nil
+	}
+	if err := c.tools.SetPorts(ctx, fmt.Sprintf("%d/tcp", workload.Port)); err != nil {
+		return hook.Status{}, err
+	}
+	image, err := workload.FindImage(c.pebble, workload.Images())
+	if err != nil {
+		return status.NoWorkload(err), nil
+	}
+	providers, err := c.providers(image, declared, inventory)
+	if err != nil {
+		return status.Unreachable(err), nil
+	}
+	config := workload.Config{
+		Image:        image,
+		Database:     workload.Database{SQLite: databaseFile},
+		DBPassphrase: k.dbPassphrase,
+		JWTSecret:    k.jwtSecret,
+		Providers:    providers,
+		Proxy:        workload.Proxy{HTTP: c.env.Proxy.HTTP, HTTPS: c.env.Proxy.HTTPS, NoProxy: c.env.Proxy.No},
+		LogLevel:     o.LogLevel,
+		WebUI:        o.WebUI,
+	}
+	files, err := workload.Render(config)
+	if err != nil {
+		return hook.Status{}, err
+	}
+	done, err := workload.Apply(ctx, c.pebble, files, workload.NewLayer(config, files))
+	if err != nil {
+		return status.Unreachable(err), nil
+	}
+	if done.Replanned {
+		c.log.InfoContext(ctx, "start GARM: it was not running with its present configuration")
+	}
+	return hook.Status{}, nil
+}
+
+// providers are those of the valid declarations and, from the container's present files, those that a scale set of the
+// inventory still uses: its runners can be removed through them only.
+func (c charm) providers(image workload.Image, declared []configurator.Declared, inventory plan.Inventory) ([]workload.Provider, error) {
+	var providers []workload.Provider
+	has := func(name string) bool {
+		return slices.ContainsFunc(providers, func(p workload.Provider) bool { return p.Name == name })
+	}
+	for _, d := range declared {
+		if d.Valid() && !has(d.ScaleSet.ProviderName) {
+			providers = append(providers, providerOf(image, d))
+		}
+	}
+	configured, err := workload.Configured(c.pebble, image)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range configured {
+		used := false
+		for _, owned := range inventory.ScaleSets {
+			used = used || owned.Provider == p.Name
+		}
+		if used && !has(p.Name) {
+			providers = append(providers, p)
+		}
+	}
+	slices.SortFunc(providers, func(a, b workload.Provider) int { return strings.Compare(a.Name, b.Name) })
+	return providers, nil
+}
+
+func providerOf(image workload.Image, d configurator.Declared) workload.Provider {
+	p := d.ScaleSet.Provider
+	return workload.Provider{
+		Name:       p.ProviderName,
+		Executable: image.Provider("openstack"),
+		NetworkID:  p.Network,
+		Cloud: workload.Cloud{
+			AuthURL:           p.AuthURL,
+			Username:          p.Username,
+			Password:          d.Secrets.Password,
+			ProjectName:       p.ProjectName,
+			UserDomainName:    p.UserDomainName,
+			ProjectDomainName: p.ProjectDomainName,
+			RegionName:        p.RegionName,
+		},
+	}
+}
+
+// openSession logs in to GARM, after its first run if it never had one, and tells it under which URLs it is reached.
+func (c charm) openSession(ctx context.Context, o option.GARM, admin garmapi.Admin) hook.Status {
+	starting, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if err := c.garm.Ready(starting); err != nil {
+		return status.Starting()
+	}
+	err := c.garm.Login(ctx, admin.Username, admin.Password)
+	if errors.Is(err, garmapi.ErrNotInitialised) {
+		if err = c.garm.FirstRun(ctx, admin); err == nil {
+			c.log.InfoContext(ctx, "make GARM's first run: its database is new")
+			err = c.garm.Login(ctx, admin.Username, admin.Password)
+		}
+	}
+	if errors.Is(err, garmapi.ErrBadCredentials) {
+		return status.LoginRefused()
+	}
+	if err == nil {
+		err = c.setURLs(ctx, o)
+	}
+	if err != nil {
+		return status.Unreachable(err)
+	}
+	return hook.Status{}
+}
+
+func (c charm) setURLs(ctx context.Context, o option.GARM) error {
+	base := o.ExternalURL
+	if base == "" {
+		base = fmt.Sprintf("http://%s.%s.svc.cluster.local:%d", c.env.AppName, c.env.ModelName, workload.Port)
+	}
+	want := garmapi.URLs{
+		Metadata: base + "/api/v1/metadata",
+		Callback: base + "/api/v1/callbacks",
+		Webhook:  base + "/webhooks",
+		Agent:    base + "/agent",
+	}
+	have, err := c.garm.Controller(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.tools.SetWorkloadVersion(ctx, have.Version); err != nil {
+		return err
+	}
+	if want == (garmapi.URLs{Metadata: have.MetadataURL, Callback: have.CallbackURL, Webhook: have.WebhookURL, Agent: have.AgentURL}) {
+		return nil
+	}
+	if _, err := c.garm.UpdateController(ctx, want); err != nil {
+		return err
+	}
+	c.log.InfoContext(ctx, "set GARM's URLs: "+have.MetadataURL+" -> "+want.Metadata)
+	return nil
+}
