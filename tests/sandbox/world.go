@@ -1,0 +1,79 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+const worldName = "SANDBOX_WORLD"
+
+// World re-executes the calling program, with the same arguments, in mount, network, PID, IPC and UTS namespaces of its
+// own, waits for it and returns its exit code and false; in the world it returns true at once. Whatever the program starts
+// there ends with it, and no address or mount of it is seen from outside.
+//
+//	sandbox.Init()
+//	if code, inside := sandbox.World(); !inside {
+//		os.Exit(code)
+//	}
+func World() (code int, inside bool) {
+	switch os.Getenv(worldName) {
+	case "":
+		return startWorld(), false
+	case "first":
+		err := worldInit()
+		fmt.Fprintf(os.Stderr, "sandbox: %v\n", err)
+		os.Exit(126)
+	}
+	return 0, true
+}
+
+func startWorld() int {
+	if os.Geteuid() != 0 {
+		fmt.Fprintln(os.Stderr, "cannot make namespaces: run this as root, for example with sudo")
+		return 1
+	}
+	runtime.LockOSThread() // the thread that starts the world must outlive it: its death is the world's
+	defer runtime.UnlockOSThread()
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(os.Environ(), worldName+"=first")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		fmt.Fprintf(os.Stderr, "cannot make namespaces: %v\n", err)
+		return 1
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+func worldInit() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("cannot make mounts private: %w", err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("cannot mount /proc: %w", err)
+	}
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("cannot find loopback: %w", err)
+	}
+	if err := netlink.LinkSetUp(lo); err != nil {
+		return fmt.Errorf("cannot set loopback up: %w", err)
+	}
+	if err := os.Setenv(worldName, "inside"); err != nil {
+		return fmt.Errorf("cannot mark world: %w", err)
+	}
+	return superviseAndExit("/proc/self/exe", os.Args)
+}
