@@ -1,6 +1,6 @@
-// Package garmapi is a session with one GARM server, on GARM's own Go client: it logs in, sets deadlines, types the errors, and
-// knows where GARM's answers cannot be taken at their word.
-// It must not decide what GARM should hold: it lists, creates, updates and deletes what it is told to, and keeps no state but the token.
+// Package garmapi is a session with one GARM server, on GARM's own Go client: it logs in, sets deadlines, types the
+// errors, and knows where GARM's answers cannot be taken at their word. It must not decide what GARM should hold: it
+// lists, creates, updates and deletes what it is told to, and keeps no state but the token.
 package garmapi
 
 import (
@@ -32,8 +32,8 @@ const (
 type Options struct {
 	// ReadLimit is the longest that one read may take, its retries included; 0 means 10 s.
 	ReadLimit time.Duration
-	// WriteLimit is the longest that one create, update or delete may take; 0 means 25 s. A create that is given up leaves a scale set
-	// on GitHub that GARM does not know, so keep it long.
+	// WriteLimit is the longest that one create, update or delete may take; 0 means 25 s. A create that is given up
+	// leaves a scale set on GitHub that GARM does not know, so keep it long.
 	WriteLimit time.Duration
 	// Trace, when set, is called after every request.
 	Trace func(Call)
@@ -75,8 +75,8 @@ func New(baseURL string, opts Options) *Client {
 	c := &Client{
 		base: u.String(),
 		opts: opts,
-		// GARM is in the same pod, never behind a proxy. A connection for each request costs microseconds there, and none can be stale
-		// after GARM was restarted.
+		// GARM is in the same pod, never behind a proxy. A connection for each request costs microseconds there, and
+		// none can be stale after GARM was restarted.
 		http: &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}},
 	}
 	wire := httptransport.NewWithClient(u.Host, u.JoinPath(garm.DefaultBasePath).Path, []string{u.Scheme}, c.http)
@@ -85,8 +85,8 @@ func New(baseURL string, opts Options) *Client {
 	return c
 }
 
-// Ready waits until GARM answers HTTP at all, whatever it answers: it opens its port last and has no health route. When ctx ends first
-// the error is ErrStarting if GARM refused connections.
+// Ready waits until GARM answers HTTP at all, whatever it answers: it opens its port last and has no health route. When
+// ctx ends first the error is ErrStarting if GARM refused connections.
 func (c *Client) Ready(ctx context.Context) error {
 	var last error
 	for {
@@ -120,8 +120,8 @@ func (c *Client) probe(ctx context.Context) error {
 	return res.Body.Close()
 }
 
-// Login opens the session; it is kept and renewed when GARM no longer takes the token. The error is ErrNotInitialised when GARM awaits its
-// first run, and ErrBadCredentials when it knows no such user and password.
+// Login opens the session; it is kept and renewed when GARM no longer takes the token. The error is ErrNotInitialised
+// when GARM awaits its first run, and ErrBadCredentials when it knows no such user and password.
 func (c *Client) Login(ctx context.Context, username string, password secret.Value) error {
 	c.mu.Lock()
 	c.username, c.password = username, password

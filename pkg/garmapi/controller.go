@@ -29,7 +29,8 @@ type URLs struct {
 	Agent    string
 }
 
-// FirstRun creates the administrator of a new GARM. IsConflict tells that it was done before, IsInvalid that the password is too weak.
+// FirstRun creates the administrator of a new GARM. IsConflict tells that it was done before, IsInvalid that the
+// password is too weak.
 func (c *Client) FirstRun(ctx context.Context, admin Admin) error {
 	body := params.NewUserParams{
 		Username: admin.Username,
@@ -43,7 +44,8 @@ func (c *Client) FirstRun(ctx context.Context, admin Admin) error {
 
 // Controller returns what GARM says of itself; it can be asked before the URLs are set.
 func (c *Client) Controller(ctx context.Context) (params.ControllerInfo, error) {
-	// The client knows only /controller-info, which GARM refuses until its URLs are set; /controller gives the same answer at any time.
+	// The client knows only /controller-info, which GARM refuses until its URLs are set; /controller gives the same
+	// answer at any time.
 	current := func(op *runtime.ClientOperation) { op.PathPattern = "/controller" }
 	info, err := payload(c.api.ControllerInfo.ControllerInfo(controller_info.NewControllerInfoParamsWithContext(ctx), nil, current))
 	return info, named(err, "read GARM's controller")
@@ -67,8 +69,8 @@ func (c *Client) UpdateController(ctx context.Context, urls URLs) (params.Contro
 	return info, named(err, "set GARM's URLs")
 }
 
-// Providers returns the providers in GARM's configuration. GARM accepts a scale set of a provider that is not among them, and then never
-// makes a runner for it.
+// Providers returns the providers in GARM's configuration. GARM accepts a scale set of a provider that is not among
+// them, and then never makes a runner for it.
 func (c *Client) Providers(ctx context.Context) ([]params.Provider, error) {
 	list, err := payload(c.api.Providers.ListProviders(providers.NewListProvidersParamsWithContext(ctx), nil))
 	return list, named(err, "list providers")

@@ -23,7 +23,8 @@ type Entity struct {
 	Endpoint        string
 	CredentialsID   uint
 	CredentialsName string
-	// Running tells whether GARM's manager of the entity works; it does not in the first seconds and while GitHub refuses.
+	// Running tells whether GARM's manager of the entity works; it does not in the first seconds and while GitHub
+	// refuses.
 	Running       bool
 	FailureReason string
 	// Events are GARM's messages about the entity, such as why GitHub refuses; only Client.Entity returns them.
@@ -80,8 +81,9 @@ func (c *Client) DeleteEntity(ctx context.Context, ref EntityRef) error {
 	return named(err, "delete %s %s", ref.Kind, ref.ID)
 }
 
-// of sends an operation on repositories to another kind of entity. GARM's routes and bodies for the three kinds differ in nothing but the
-// first word of the path and a repository's owner (GARM apiserver/routers/routers.go, params/params.go).
+// of sends an operation on repositories to another kind of entity. GARM's routes and bodies for the three kinds differ
+// in nothing but the first word of the path and a repository's owner (GARM apiserver/routers/routers.go,
+// params/params.go).
 func of(kind params.ForgeEntityType) repositories.ClientOption {
 	route := "/repositories"
 	switch kind {

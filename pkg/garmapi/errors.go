@@ -59,8 +59,8 @@ func (e *Error) Unwrap() error { return e.cause }
 // IsNotFound tells whether GARM does not have what was named.
 func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
 
-// IsConflict tells whether GARM, or GitHub through it, already has such an object. The other two meanings of GARM's 409, an outstanding first
-// run and outstanding URLs, are not conflicts.
+// IsConflict tells whether GARM, or GitHub through it, already has such an object. The other two meanings of GARM's
+// 409, an outstanding first run and outstanding URLs, are not conflicts.
 func IsConflict(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Status == http.StatusConflict && e.Code != codeInitRequired && e.Code != codeURLsRequired
@@ -78,7 +78,8 @@ func IsUnauthorized(err error) bool { return hasStatus(err, http.StatusUnauthori
 // IsInvalid tells whether GARM refused the request for what it asks.
 func IsInvalid(err error) bool { return hasStatus(err, http.StatusBadRequest) }
 
-// IsTimeout tells whether GARM accepted the connection and gave no answer in time, as when GitHub hangs. GARM may still do what was asked.
+// IsTimeout tells whether GARM accepted the connection and gave no answer in time, as when GitHub hangs. GARM may still
+// do what was asked.
 func IsTimeout(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
 
 func hasStatus(err error, status int) bool {

@@ -15,10 +15,7 @@ func TestErrorText(t *testing.T) {
 	}{
 		{"details", Error{Op: "create x", Status: 400, Code: "Bad Request", Details: "missing name"}, "cannot create x: missing name (400)"},
 		{"a word alone", Error{Op: "read x", Status: 404, Code: "Not Found"}, "cannot read x: Not Found (404)"},
-		{
-			"500", Error{Op: "create x", Status: 500, Code: "Server error"},
-			"cannot create x: GARM answered 500 and tells the reason only in its log",
-		},
+		{"500", Error{Op: "make x", Status: 500, Code: "Server error"}, "cannot make x: GARM answered 500 and tells the reason only in its log"},
 		{"not GARM", Error{Op: "read x", Status: 418}, "cannot read x: GARM answered 418"},
 		{"below HTTP", Error{Op: "read x", cause: errors.New("no route to host")}, "cannot read x: no route to host"},
 	} {

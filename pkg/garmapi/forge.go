@@ -11,8 +11,8 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/secret"
 )
 
-// Credential is what GARM uses to act on GitHub: a GitHub App or a personal access token. GARM never returns either, nor a hash of it, so a
-// caller that wants to see a change later puts a fingerprint into the description.
+// Credential is what GARM uses to act on GitHub: a GitHub App or a personal access token. GARM never returns either,
+// nor a hash of it, so a caller that wants to see a change later puts a fingerprint into the description.
 type Credential struct {
 	Name        string
 	Description string
@@ -79,7 +79,8 @@ func (c *Client) CreateCredential(ctx context.Context, credential Credential) (p
 	return created, named(err, "create credential %q", credential.Name)
 }
 
-// UpdateCredential replaces name, description and secret of the credential with that id; GARM uses them at once. Its kind and endpoint cannot change.
+// UpdateCredential replaces name, description and secret of the credential with that id; GARM uses them at once. Its
+// kind and endpoint cannot change.
 func (c *Client) UpdateCredential(ctx context.Context, id uint, credential Credential) (params.ForgeCredentials, error) {
 	body := params.UpdateGithubCredentialsParams{Name: &credential.Name, Description: &credential.Description}
 	if credential.App != nil {

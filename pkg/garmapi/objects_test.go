@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garm-charms/garm-charms/pkg/garmapi"
+	"github.com/garm-charms/garm-charms/pkg/garmapi/garmtest"
 	"github.com/garm-charms/garm-charms/pkg/secret"
 )
 
@@ -56,7 +57,7 @@ func names[T any](list []T, name func(T) string) []string {
 func TestEndpoints(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	c := session(t, garmapi.Options{})
+	c := session(t, garmapi.Options{}, garmtest.Options{})
 
 	_, err := c.CreateEndpoint(ctx, nowhere("ghes"))
 	require.NoError(t, err)
@@ -85,7 +86,7 @@ func TestEndpoints(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	c := session(t, garmapi.Options{})
+	c := session(t, garmapi.Options{}, garmtest.Options{})
 	_, err := c.CreateEndpoint(ctx, nowhere("ghes"))
 	require.NoError(t, err)
 	app := garmapi.Credential{
@@ -125,7 +126,7 @@ func TestCredentials(t *testing.T) {
 
 func TestRefusedKeyIsNotShown(t *testing.T) {
 	t.Parallel()
-	c := session(t, garmapi.Options{})
+	c := session(t, garmapi.Options{}, garmtest.Options{})
 	_, err := c.CreateEndpoint(t.Context(), nowhere("ghes"))
 	require.NoError(t, err)
 	der, err := x509.MarshalPKCS8PrivateKey(privateKey(t))
@@ -144,7 +145,7 @@ func TestRefusedKeyIsNotShown(t *testing.T) {
 func TestEntities(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	c := session(t, garmapi.Options{})
+	c := session(t, garmapi.Options{}, garmtest.Options{})
 	_, err := c.CreateEndpoint(ctx, nowhere("ghes"))
 	require.NoError(t, err)
 	for _, name := range []string{"first", "second"} {
@@ -203,7 +204,7 @@ func TestTemplates(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	seen := &calls{}
-	c := session(t, garmapi.Options{Trace: seen.trace})
+	c := session(t, garmapi.Options{Trace: seen.trace}, garmtest.Options{})
 	body := params.CreateTemplateParams{
 		Name: "github_linux", Description: "ours", Data: []byte("#!/bin/bash\n"), OSType: common.Linux, ForgeType: params.GithubEndpointType,
 	}
@@ -218,8 +219,6 @@ func TestTemplates(t *testing.T) {
 	require.True(t, ok)
 	assert.NotEqual(t, mine.ID, system.ID)
 	assert.Empty(t, system.Data)
-	_, ok = garmapi.SystemTemplate(list, "bsd", params.GithubEndpointType)
-	assert.False(t, ok)
 	shipped, err := c.Template(ctx, system.ID)
 	require.NoError(t, err)
 	assert.Contains(t, string(shipped.Data), "#!/bin/bash")
@@ -255,19 +254,16 @@ func TestTemplates(t *testing.T) {
 	assert.True(t, garmapi.IsNotFound(err), "a large id is sent as digits: %v", err)
 }
 
-func TestNoSuchScaleSet(t *testing.T) {
-	t.Parallel()
-	c := session(t, garmapi.Options{})
-	list, err := c.ScaleSets(t.Context())
-	require.NoError(t, err)
-	assert.Empty(t, list)
-	_, err = c.ScaleSet(t.Context(), 99)
-	assert.True(t, garmapi.IsNotFound(err), err)
-	_, err = c.Drain(t.Context(), 99)
-	assert.True(t, garmapi.IsNotFound(err), err)
-	assert.NoError(t, c.DeleteScaleSet(t.Context(), 99))
-	all, err := c.AllInstances(t.Context())
-	require.NoError(t, err)
-	assert.Empty(t, all)
-	assert.True(t, garmapi.IsNotFound(c.DeleteInstance(t.Context(), "none")))
+func TestSystemTemplateIsGARMsOwn(t *testing.T) {
+	want := params.Template{ID: 4, OSType: common.Linux, ForgeType: params.GithubEndpointType, Owner: "system"}
+	mine, windows, gitea := want, want, want
+	mine.Owner = "admin"
+	windows.OSType = common.Windows
+	gitea.ForgeType = params.GiteaEndpointType
+
+	found, ok := garmapi.SystemTemplate([]params.Template{mine, windows, gitea, want}, common.Linux, params.GithubEndpointType)
+	assert.True(t, ok)
+	assert.Equal(t, want, found)
+	_, ok = garmapi.SystemTemplate([]params.Template{mine, windows, gitea}, common.Linux, params.GithubEndpointType)
+	assert.False(t, ok)
 }

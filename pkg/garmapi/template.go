@@ -42,7 +42,8 @@ func (c *Client) UpdateTemplate(ctx context.Context, id uint, change params.Upda
 	return updated, named(err, "update template %d", id)
 }
 
-// DeleteTemplate deletes a template, also one of GARM's own; it is no error when there is none. IsInvalid tells that it is in use.
+// DeleteTemplate deletes a template, also one of GARM's own; it is no error when there is none. IsInvalid tells that it
+// is in use.
 func (c *Client) DeleteTemplate(ctx context.Context, id uint) error {
 	err := c.api.Templates.DeleteTemplate(templates.NewDeleteTemplateParamsWithContext(ctx).WithTemplateID(float64(id)), nil)
 	return named(err, "delete template %d", id)
@@ -54,8 +55,8 @@ func (c *Client) RestoreTemplates(ctx context.Context) error {
 	return named(c.api.Templates.RestoreTemplates(p, nil), "restore GARM's templates")
 }
 
-// SystemTemplate finds GARM's own template, the one that a scale set without a template of its own uses. A template of a user may have the
-// same name, so that the name does not tell; and there is no id that means "none".
+// SystemTemplate finds GARM's own template, the one that a scale set without a template of its own uses. A template of
+// a user may have the same name, so that the name does not tell; and there is no id that means "none".
 func SystemTemplate(list []params.Template, osType common.OSType, forge params.EndpointType) (params.Template, bool) {
 	for _, t := range list {
 		if t.Owner == params.SystemUser && t.OSType == osType && t.ForgeType == forge {

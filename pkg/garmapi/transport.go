@@ -19,7 +19,8 @@ const (
 	maxErrorBytes = 64 << 10
 )
 
-// transport stands between GARM's generated client and HTTP, so that every operation has a deadline, a token and a typed error in one place.
+// transport stands between GARM's generated client and HTTP, so that every operation has a deadline, a token and a
+// typed error in one place.
 type transport struct {
 	client *Client
 	wire   runtime.ClientTransport
@@ -53,7 +54,8 @@ func (t *transport) Submit(op *runtime.ClientOperation) (any, error) {
 // isLogin tells the one operation whose 401 must not lead to another login.
 func isLogin(op *runtime.ClientOperation) bool { return op.ID == "Login" }
 
-// send makes the request, and makes it again when it is a read that was not answered. A write that was not answered may have been done.
+// send makes the request, and makes it again when it is a read that was not answered. A write that was not answered may
+// have been done.
 func (t *transport) send(op *runtime.ClientOperation, token string) (any, error) {
 	for attempt := 1; ; attempt++ {
 		result, err := t.once(op, token)
@@ -96,7 +98,8 @@ func (t *transport) once(op *runtime.ClientOperation, token string) (any, error)
 	return result, err
 }
 
-// refusal reads GARM's error body; the generated client leaves it unread for the statuses that its specification does not list.
+// refusal reads GARM's error body; the generated client leaves it unread for the statuses that its specification does
+// not list.
 func refusal(res runtime.ClientResponse) *Error {
 	var body apiserver.APIErrorResponse
 	// A body of another form, from something that is not GARM, leaves the status alone to speak.

@@ -63,8 +63,9 @@ type Change struct {
 	Replanned bool     // GARM was started or restarted
 }
 
-// Apply makes the container run GARM on files and layer. It does nothing that is done already; in particular GARM restarts only when layer
-// differs from what Pebble runs, since a restart loses its sessions with GitHub. It gives up when ctx ends or after 30 s.
+// Apply makes the container run GARM on files and layer. It does nothing that is done already; in particular GARM
+// restarts only when layer differs from what Pebble runs, since a restart loses its sessions with GitHub. It gives up
+// when ctx ends or after 30 s.
 func Apply(ctx context.Context, pebble Pebble, files Files, layer Layer) (Change, error) {
 	var done Change
 	present, err := list(pebble, files.dir)
@@ -137,7 +138,7 @@ func push(ctx context.Context, pebble Filesystem, files Files, present map[strin
 
 // holds tells whether the file is there with that content and closed to others.
 func holds(pebble Filesystem, info *client.FileInfo, content []byte) (bool, error) {
-	if info == nil || info.Size() != int64(len(content)) {
+	if info == nil || info.Mode().Perm() != fileMode || info.Size() != int64(len(content)) {
 		return false, nil
 	}
 	var b bytes.Buffer
@@ -192,10 +193,8 @@ func replan(ctx context.Context, pebble Supervisor, layer Layer) (bool, error) {
 	if planned && (status == client.StatusActive || status == client.StatusBackoff) {
 		return false, nil
 	}
-	if !planned {
-		if err := pebble.AddLayer(&client.AddLayerOptions{Combine: true, Label: layerLabel, LayerData: text}); err != nil {
-			return false, fmt.Errorf("cannot add GARM's layer to Pebble's plan: %w", err)
-		}
+	if err := pebble.AddLayer(&client.AddLayerOptions{Combine: true, Label: layerLabel, LayerData: text}); err != nil {
+		return false, fmt.Errorf("cannot add GARM's layer to Pebble's plan: %w", err)
 	}
 	id, err := pebble.Replan(&client.ServiceOptions{})
 	if err != nil {
@@ -204,8 +203,8 @@ func replan(ctx context.Context, pebble Supervisor, layer Layer) (bool, error) {
 	return true, wait(ctx, pebble, id, "start GARM")
 }
 
-// isPlanned tells whether Pebble's plan says what the layer says. Pebble adds defaults of its own, which differ between its releases, so more may
-// stand in the plan; but not in the environment.
+// isPlanned tells whether Pebble's plan says what the layer says. Pebble adds defaults of its own, which differ between
+// its releases, so more may stand in the plan; but not in the environment.
 func isPlanned(pebble Supervisor, layer []byte) (bool, error) {
 	text, err := pebble.PlanBytes(nil)
 	if err != nil {

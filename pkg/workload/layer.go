@@ -4,11 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"path"
 	"strings"
-
-	"gopkg.in/yaml.v3"
 )
 
 const (
@@ -55,8 +52,8 @@ func NewLayer(c Config, files Files) Layer {
 	// Pebble restarts a service when its environment changed, not when a file did.
 	env[configHash] = c.hash(files)
 	if len(c.TrustedCAs) > 0 {
-		// GARM gives an endpoint's certificate only to its REST client, so its Actions client needs them from the process. Go reads the
-		// image's own bundle beside this directory.
+		// GARM gives an endpoint's certificate only to its REST client, so its Actions client needs them from the
+		// process. Go reads the image's own bundle beside this directory.
 		env["SSL_CERT_DIR"] = c.file(caDir)
 	}
 	return Layer{
@@ -67,8 +64,8 @@ func NewLayer(c Config, files Files) Layer {
 			Command:     fmt.Sprintf("%s --config %s", c.Image.GARM, c.file(configFile)),
 			Startup:     "enabled",
 			Environment: env,
-			// A GARM that is killed leaves its message sessions open, and GitHub refuses new ones until they expire; with a slow GitHub
-			// it takes over 20 s to close them.
+			// A GARM that is killed leaves its message sessions open, and GitHub refuses new ones until they expire;
+			// with a slow GitHub it takes over 20 s to close them.
 			KillDelay: "25s",
 		}},
 		Checks: map[string]layerCheck{checkName: {
@@ -83,7 +80,7 @@ func NewLayer(c Config, files Files) Layer {
 	}
 }
 
-// hash covers what GARM reads only when it starts. Provider files it reads at each use.
+// hash covers the files that GARM reads only when it starts. Those of its providers it reads at each use.
 func (c Config) hash(files Files) string {
 	sum := sha256.New()
 	sum.Write(files.Content(c.file(configFile)))
@@ -92,7 +89,5 @@ func (c Config) hash(files Files) string {
 			sum.Write([]byte("\n" + path.Base(p)))
 		}
 	}
-	proxies, _ := yaml.Marshal(maps.Clone(c.Proxy.environment())) // sorted by key; a map of strings always encodes
-	sum.Write(proxies)
 	return hex.EncodeToString(sum.Sum(nil))
 }

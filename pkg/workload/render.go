@@ -42,7 +42,8 @@ func (f Files) add(path string, content []byte) error {
 	return nil
 }
 
-// Render makes GARM's configuration; the order of the providers does not matter. The error names what GARM would not start with.
+// Render makes GARM's configuration; the order of the providers does not matter. The error names what GARM would not
+// start with.
 func Render(c Config) (Files, error) {
 	f := Files{dir: c.dir(), content: map[string][]byte{}}
 	main, err := c.main()
@@ -153,7 +154,8 @@ func (c Config) renderProvider(f Files, p Provider) error {
 	return f.add(c.cloudsFile(p), clouds)
 }
 
-// fileName returns name if it is fit to be part of a file's name, else the fit part of it and a hash that keeps it apart from others.
+// fileName returns name if it is fit to be part of a file's name, else the fit part of it and a hash that keeps it
+// apart from others.
 func fileName(name string) string {
 	if regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$`).MatchString(name) {
 		return name

@@ -1,5 +1,5 @@
-// Package workload is the GARM server as a Pebble service: it renders GARM's configuration, pushes what changed and restarts GARM when it must.
-// It must not choose what stands in that configuration, nor talk to GARM.
+// Package workload is the GARM server as a Pebble service: it renders GARM's configuration, pushes what changed and
+// restarts GARM when it must. It must not choose what stands in that configuration, nor talk to GARM.
 package workload
 
 import (

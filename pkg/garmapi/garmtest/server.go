@@ -10,7 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -22,10 +22,10 @@ const (
 	pollPause  = 20 * time.Millisecond
 )
 
-// Provider is an external provider in GARM's configuration.
-type Provider struct {
-	Name       string
-	Executable string // absolute path; must exist
+// Options are what a test may want of a GARM.
+type Options struct {
+	Provider string // name of the one provider; its cloud is a script that boots nothing. "" for none
+	Forge    *Forge // the GitHub whose certificate it trusts; nil for none
 }
 
 // Server is a running GARM with an empty SQLite database of its own.
@@ -33,23 +33,32 @@ type Server struct {
 	URL string // such as http://127.0.0.1:34567
 
 	bin    string
+	env    []string
 	config string
 	log    string
 	cmd    *exec.Cmd
 }
 
 // Start runs a GARM until the test ends, and returns when it answers. Its log is printed when the test fails.
-func Start(t testing.TB, providers ...Provider) *Server {
+func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	dir := t.TempDir()
 	port := FreePort(t)
 	s := &Server{
 		URL:    fmt.Sprintf("http://127.0.0.1:%d", port),
 		bin:    GARM(t),
+		env:    os.Environ(),
 		config: filepath.Join(dir, "config.toml"),
 		log:    filepath.Join(dir, "garm.log"),
 	}
-	must(t, os.WriteFile(s.config, []byte(config(dir, port, providers)), 0o600))
+	text := config(dir, port)
+	if o.Provider != "" {
+		text += provider(t, dir, o.Provider)
+	}
+	must(t, os.WriteFile(s.config, []byte(text), 0o600))
+	if o.Forge != nil {
+		s.env = append(s.env, "SSL_CERT_DIR="+o.Forge.certs)
+	}
 	t.Cleanup(func() {
 		s.Stop(t)
 		if t.Failed() {
@@ -65,8 +74,9 @@ func (s *Server) Run(t testing.TB) {
 	t.Helper()
 	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	must(t, err)
-	defer log.Close()
+	defer closing(t, log)
 	s.cmd = exec.Command(s.bin, "--config", s.config)
+	s.cmd.Env = s.env
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	must(t, s.cmd.Start())
@@ -109,8 +119,12 @@ func FreePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	defer closing(t, l)
+	_, text, err := net.SplitHostPort(l.Addr().String())
+	must(t, err)
+	port, err := strconv.Atoi(text)
+	must(t, err)
+	return port
 }
 
 func answers(ctx context.Context, url string) bool {
@@ -125,9 +139,8 @@ func answers(ctx context.Context, url string) bool {
 	return res.Body.Close() == nil
 }
 
-func config(dir string, port int, providers []Provider) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, `
+func config(dir string, port int) string {
+	return fmt.Sprintf(`
 [apiserver]
 bind = "127.0.0.1"
 port = %d
@@ -146,15 +159,32 @@ log_level = "debug"
 enable = true
 disable_auth = true
 `, port, filepath.Join(dir, "garm.db"))
-	for _, p := range providers {
-		fmt.Fprintf(&b, `
+}
+
+// script is an external provider (interface v0.1.0) whose machines exist as far as GARM is told. The name comes first
+// in what GARM sends (garm-provider-common params/params.go, BootstrapInstance).
+const script = `#!/bin/sh
+case "$GARM_COMMAND" in
+CreateInstance)
+    name=$(sed 's/^{"name":"\([^"]*\)".*/\1/')
+    echo "{\"provider_id\":\"$name\",\"name\":\"$name\",\"os_type\":\"linux\",\"os_arch\":\"amd64\",\"status\":\"running\"}"
+    ;;
+ListInstances)
+    echo '[]'
+    ;;
+esac
+`
+
+func provider(t testing.TB, dir, name string) string {
+	t.Helper()
+	path := filepath.Join(dir, "provider")
+	must(t, os.WriteFile(path, []byte(script), 0o700))
+	return fmt.Sprintf(`
 [[provider]]
 name = %q
 provider_type = "external"
 [provider.external]
 provider_executable = %q
 environment_variables = ["PATH"]
-`, p.Name, p.Executable)
-	}
-	return b.String()
+`, name, path)
 }

@@ -1,6 +1,7 @@
 package garmtest
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,27 +10,28 @@ import (
 	"testing"
 )
 
-// GARM returns the path of the GARM server: the one that the environment variable GARM_BIN names, else the release in tests/tools/go.mod, built
-// when need be.
+// GARM returns the path of the GARM server: the one that the environment variable GARM_BIN names, else the release in
+// tests/tools/go.mod, built when need be.
 func GARM(t testing.TB) string {
 	t.Helper()
-	if path := os.Getenv("GARM_BIN"); path != "" { //nolint:forbidigo // for tests only
+	if path := os.Getenv("GARM_BIN"); path != "" {
 		return path
 	}
-	return build(t, "github.com/cloudbase/garm/cmd/garm")
+	return build(t, "tests/tools", "github.com/cloudbase/garm/cmd/garm")
 }
 
 // Pebble returns the path of the Pebble daemon of the release in tests/tools/go.mod, built when need be.
 func Pebble(t testing.TB) string {
 	t.Helper()
-	return build(t, "github.com/canonical/pebble/cmd/pebble")
+	return build(t, "tests/tools", "github.com/canonical/pebble/cmd/pebble")
 }
 
-func build(t testing.TB, pkg string) string {
+// build builds a package in a module of this repository.
+func build(t testing.TB, module, pkg string) string {
 	t.Helper()
 	mod, err := exec.CommandContext(t.Context(), "go", "env", "GOMOD").Output()
 	must(t, err)
-	tools := filepath.Join(filepath.Dir(strings.TrimSpace(string(mod))), "tests", "tools")
+	module = filepath.Join(filepath.Dir(strings.TrimSpace(string(mod))), module)
 
 	cache, err := os.UserCacheDir()
 	must(t, err)
@@ -39,10 +41,10 @@ func build(t testing.TB, pkg string) string {
 	// The tests of several packages run at once, and the go command would write the program while another test runs it.
 	lock, err := os.Create(out + ".lock")
 	must(t, err)
-	defer lock.Close()
-	must(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)) //nolint:gosec // a descriptor fits in an int
+	defer closing(t, lock)
+	must(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
 
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-C", tools, "-o", out, pkg) //nolint:gosec // both packages are named above
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-C", module, "-o", out, pkg)
 	if log, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("cannot build %s: %v\n%s", pkg, err, log)
 	}
@@ -54,4 +56,9 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func closing(t testing.TB, c io.Closer) {
+	t.Helper()
+	must(t, c.Close())
 }
