@@ -135,6 +135,7 @@ func TestArchiveEntries(t *testing.T) {
 	for _, entry := range archive.File {
 		entries = append(entries, entry.Mode().String()+" "+entry.Name)
 		assert.Equal(t, zip.Deflate, entry.Method, entry.Name)
+		assert.Equal(t, "1980-01-01 00:00:00", entry.Modified.UTC().Format(time.DateTime), entry.Name)
 	}
 	assert.Equal(t, []string{
 		"-rw-r--r-- LICENSE", "-rw-r--r-- README.md", "-rw-r--r-- actions.yaml", "-rw-r--r-- config.yaml",

@@ -37,9 +37,9 @@ const endpoint = "github.com"
 // SystemTemplate is the name of the template of GARM's own from which those of the scale sets are derived.
 const SystemTemplate = "github_linux"
 
-// Build returns the state that the declarations ask for. base is the content of GARM's system template. Declarations
-// that contradict an earlier one (in the order of their applications' names), or cannot be rendered, are left out and
-// returned as conflicts.
+// Build returns the state that the declarations ask for. base is the content of GARM's system template. A declaration
+// that contradicts an earlier one in the list, or cannot be rendered, is left out and returned as a conflict; so the list
+// should have a stable order in which a newcomer is last.
 func Build(declarations []Declaration, base []byte) (State, []Conflict) {
 	b := builder{
 		base:        base,
@@ -49,9 +49,6 @@ func Build(declarations []Declaration, base []byte) (State, []Conflict) {
 		providers:   map[string]string{},
 		names:       map[string]int{},
 	}
-	declarations = slices.SortedFunc(slices.Values(declarations), func(a, b Declaration) int {
-		return cmp.Compare(a.Application, b.Application)
-	})
 	for _, d := range declarations {
 		b.names[d.Name]++
 	}
@@ -125,9 +122,9 @@ func (b *builder) contradiction(d Declaration, credential Credential, entity Ent
 }
 
 func credentialOf(d Declaration) (Credential, error) {
-	key, err := pkcs1(d.PrivateKey)
-	if err != nil {
-		return Credential{}, err
+	key, problem := PKCS1(d.PrivateKey)
+	if problem != "" {
+		return Credential{}, errors.New("github-app-private-key " + problem)
 	}
 	return Credential{
 		Name:           fmt.Sprintf("app-%d-%d", d.AppID, d.InstallationID),
@@ -139,27 +136,28 @@ func credentialOf(d Declaration) (Credential, error) {
 	}, nil
 }
 
-// pkcs1 returns the key in the one form that GARM takes (GARM config, GithubApp; PKCS#8 is answered with a bare 500).
-func pkcs1(key secret.Value) (secret.Value, error) {
-	errNoKey := errors.New("github-app-private-key is not an RSA private key in PEM; download it again from the App's settings on GitHub")
+// PKCS1 returns a GitHub App's private key in the one form that GARM takes (GARM config, GithubApp; PKCS#8 is answered with
+// a bare 500), or what is wrong with it, to follow the name of its option.
+func PKCS1(key secret.Value) (converted secret.Value, problem string) {
+	const noKey = "is not an RSA private key in PEM; download it again from the App's settings on GitHub"
 	block, _ := pem.Decode([]byte(key.Reveal()))
 	if block == nil {
-		return secret.Value{}, errNoKey
+		return secret.Value{}, noKey
 	}
 	parsed, err := x509.ParsePKCS1PrivateKey(block.Bytes)
 	if err != nil {
 		other, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 		if err != nil {
-			return secret.Value{}, errNoKey
+			return secret.Value{}, noKey
 		}
 		rsaKey, isRSA := other.(*rsa.PrivateKey)
 		if !isRSA {
-			return secret.Value{}, errNoKey
+			return secret.Value{}, noKey
 		}
 		parsed = rsaKey
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(parsed)})
-	return secret.New(string(text)), nil
+	return secret.New(string(text)), ""
 }
 
 func entityOf(d Declaration) EntityRef {
@@ -204,11 +202,12 @@ func (b *builder) scaleSetOf(d Declaration) (ScaleSet, *Template, error) {
 	return set, &Template{Name: set.Template, Description: Mark(string(data)), Data: data}, nil
 }
 
-// templateName is unique, as GARM demands, also when scale sets of two entities share a name.
+// templateName is unique, as GARM demands, also when scale sets of two entities share a name. It is no longer than the 128
+// characters that GARM's database has room for (GARM database/sql/models.go, Template).
 func (b *builder) templateName(key ScaleSetKey) string {
 	name := SystemTemplate + "-" + key.Name
 	if b.names[key.Name] > 1 {
-		name += "-" + strings.ReplaceAll(key.Entity.Name, "/", "-") + "-" + strings.TrimPrefix(Mark(key.String()), mark+", digest ")[:8]
+		name += fmt.Sprintf("-%.30s-%.8s", strings.ReplaceAll(key.Entity.Name, "/", "-"), digest(key.Entity.sortKey()))
 	}
 	return name
 }
@@ -249,6 +248,9 @@ func extraSpecs(d Declaration) (string, error) {
 
 // CanonicalSpecs returns extra specs in the bytes that Build would give them, so that both can be compared as text.
 func CanonicalSpecs(text []byte) string {
+	if len(text) == 0 {
+		return "{}"
+	}
 	var specs map[string]any
 	if json.Unmarshal(text, &specs) != nil {
 		return string(text) // not an object: as it is, and unlike anything wanted
@@ -271,10 +273,7 @@ func JoinLabels(labels []string) string {
 }
 
 func (b *builder) state() State {
-	s := State{Templates: b.templates, ScaleSets: b.sets}
-	for _, name := range slices.Sorted(maps.Keys(b.credentials)) {
-		s.Credentials = append(s.Credentials, b.credentials[name])
-	}
+	s := State{Templates: b.templates, ScaleSets: b.sets, Credentials: slices.Collect(maps.Values(b.credentials))}
 	for _, entity := range b.entities {
 		s.Entities = append(s.Entities, entity.Entity)
 	}

@@ -7,6 +7,7 @@ package desired
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"strings"
 
 	"github.com/garm-charms/garm-charms/pkg/secret"
@@ -118,14 +119,15 @@ type Settings struct {
 const mark = "Managed by the garm charm"
 
 // Mark is a description that says whose an object is and what it was made from.
-func Mark(parts ...string) string {
+func Mark(parts ...string) string { return mark + ", digest " + digest(parts...) }
+
+// digest differs also for parts that only join to the same text.
+func digest(parts ...string) string {
 	sum := sha256.New()
 	for _, part := range parts {
-		length := len(part)
-		sum.Write([]byte{byte(length >> 24), byte(length >> 16), byte(length >> 8), byte(length)})
-		sum.Write([]byte(part))
+		sum.Write(fmt.Appendf(nil, "%d:%s", len(part), part))
 	}
-	return mark + ", digest " + hex.EncodeToString(sum.Sum(nil))
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // IsMarked tells whether an object with that description is the charm's own.

@@ -56,7 +56,7 @@ type Event struct {
 
 	Workload string // container name
 
-	SecretID       string // "secret:…"
+	SecretURI      string // as [Tools.AddSecret] returned it
 	SecretLabel    string
 	SecretRevision int // only for secret-remove and secret-expired
 
@@ -131,7 +131,7 @@ func parseEvent(getenv func(string) string) (Event, error) {
 		RemoteUnit:     getenv("JUJU_REMOTE_UNIT"),
 		DepartingUnit:  getenv("JUJU_DEPARTING_UNIT"),
 		Workload:       getenv("JUJU_WORKLOAD_NAME"),
-		SecretID:       getenv("JUJU_SECRET_ID"),
+		SecretURI:      secretURI(getenv("JUJU_MODEL_UUID"), getenv("JUJU_SECRET_ID")),
 		SecretLabel:    getenv("JUJU_SECRET_LABEL"),
 		SecretRevision: revision,
 		StorageID:      getenv("JUJU_STORAGE_ID"),

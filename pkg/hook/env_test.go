@@ -81,13 +81,14 @@ func TestParseEnvEvents(t *testing.T) {
 		"secret": {
 			env: map[string]string{
 				"JUJU_DISPATCH_PATH":   "hooks/secret-remove",
-				"JUJU_SECRET_ID":       "secret:9m4e2mr0ui3e8a215n4g",
+				"JUJU_MODEL_UUID":      modelUUID,
+				"JUJU_SECRET_ID":       "secret:" + secretID,
 				"JUJU_SECRET_LABEL":    "garm-secrets",
 				"JUJU_SECRET_REVISION": "3",
 			},
 			want: hook.Event{
 				Kind: hook.KindSecretRemove, Name: "secret-remove",
-				SecretID: "secret:9m4e2mr0ui3e8a215n4g", SecretLabel: "garm-secrets", SecretRevision: 3,
+				SecretURI: uri, SecretLabel: "garm-secrets", SecretRevision: 3,
 			},
 		},
 		"storage": {

@@ -16,7 +16,13 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/hook"
 )
 
-const fakeDirVariable = "FAKE_HOOK_TOOL_DIR"
+const (
+	fakeDirVariable = "FAKE_HOOK_TOOL_DIR"
+
+	modelUUID = "062e14e3-821f-49a0-852f-2a8633e4b295"
+	secretID  = "9m4e2mr0ui3e8a215n4g"
+	uri       = "secret://" + modelUUID + "/" + secretID
+)
 
 // TestMain lets the test binary be every hook tool: the code under test executes a real process.
 func TestMain(m *testing.M) {
@@ -84,7 +90,7 @@ func (f tools) runner() hook.Exec {
 // hookTools returns the tools with their files under the fake's directory.
 func (f tools) hookTools() *hook.Tools {
 	f.t.Helper()
-	return hook.NewTools(hook.Env{CharmDir: f.dir}, f.runner())
+	return hook.NewTools(hook.Env{CharmDir: f.dir, ModelUUID: modelUUID}, f.runner())
 }
 
 func (f tools) calls() []call {

@@ -40,6 +40,17 @@ func TestLog(t *testing.T) {
 	}
 }
 
+func TestLogRecordsStandAlone(t *testing.T) {
+	t.Parallel()
+	fake := newTools(t, nil)
+	logger := slog.New(hook.NewLogHandler(fake.runner(), slog.LevelInfo))
+
+	logger.Info("first", "a", 1)
+	logger.With("b", 2).Info("second")
+
+	assert.Equal(t, []string{"juju-log --log-level INFO -- first a=1", "juju-log --log-level INFO -- second b=2"}, fake.commandLines())
+}
+
 func TestLogLevel(t *testing.T) {
 	t.Parallel()
 	fake := newTools(t, nil)

@@ -136,7 +136,7 @@ func encodeSecret(content SecretContent) ([]byte, error) {
 
 // SecretInfo is what an owner may know about its secret without reading it.
 type SecretInfo struct {
-	URI      string // "secret:…"
+	URI      string // as AddSecret returned it
 	Label    string
 	Revision int // the latest
 }
@@ -151,7 +151,7 @@ func (t *Tools) SecretInfo(ctx context.Context, label string) (SecretInfo, error
 		return SecretInfo{}, fmt.Errorf("cannot look up secret with label %s: %w", label, err)
 	}
 	for id, info := range found {
-		return SecretInfo{URI: secretURI(id), Label: info.Label, Revision: info.Revision}, nil
+		return SecretInfo{URI: secretURI(t.modelUUID, id), Label: info.Label, Revision: info.Revision}, nil
 	}
 	return SecretInfo{}, fmt.Errorf("cannot look up secret with label %s: %w", label, ErrSecretNotFound)
 }
@@ -163,15 +163,23 @@ func (t *Tools) Secrets(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("cannot list secrets: %w", err)
 	}
 	for i, id := range ids {
-		ids[i] = secretURI(id)
+		ids[i] = secretURI(t.modelUUID, id)
 	}
 	slices.Sort(ids)
 	return ids, nil
 }
 
-// secretURI completes the bare id that secret-ids and secret-info-get print.
-func secretURI(id string) string {
-	return "secret:" + strings.TrimPrefix(id, "secret:")
+// secretURI writes a secret's URI as secret-add prints it, with the model. Other tools and the environment give bare ids
+// or "secret:<id>"; with one spelling a databag stays as it is, and with the model other models can read the secret.
+func secretURI(modelUUID, id string) string {
+	id = strings.TrimPrefix(id, "secret:")
+	switch {
+	case id == "":
+		return ""
+	case modelUUID == "", strings.HasPrefix(id, "//"):
+		return "secret:" + id
+	}
+	return "secret://" + modelUUID + "/" + id
 }
 
 // GrantSecret lets the remote application of a relation read an owned secret for as long as the relation lives.

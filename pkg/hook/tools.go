@@ -15,13 +15,14 @@ import (
 type Tools struct {
 	runner     Runner
 	secretsDir string
+	modelUUID  string
 	config     map[string]any
 	leader     *bool
 }
 
 // NewTools returns the tools of the dispatch that env describes.
 func NewTools(env Env, runner Runner) *Tools {
-	return &Tools{runner: runner, secretsDir: env.CharmDir}
+	return &Tools{runner: runner, secretsDir: env.CharmDir, modelUUID: env.ModelUUID}
 }
 
 // Config returns the application's options that have a value or a default, as string, bool, int or float64.

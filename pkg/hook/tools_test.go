@@ -11,8 +11,6 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/hook"
 )
 
-const uri = "secret:9m4e2mr0ui3e8a215n4g"
-
 // TestCommandLines has the tools that only do something: what is run is all there is to see.
 func TestCommandLines(t *testing.T) {
 	t.Parallel()

@@ -84,6 +84,9 @@ func (d *differ) wantTemplates() {
 		case !desired.IsMarked(have.Description):
 			d.deferTo(Deferral{Name: c.Name, Stuck: true, Why: "GARM has another template of that name; rename or delete it there"})
 			continue
+		case d.heldUser(want.Name) != "":
+			d.deferTo(Deferral{Name: c.Name, Why: "it is still that of " + d.heldUser(want.Name)})
+			continue
 		default:
 			want.ID = have.ID
 			c.Verb, c.Why = Update, "the runner options or GARM's system template have changed"
@@ -92,8 +95,27 @@ func (d *differ) wantTemplates() {
 	}
 }
 
+// heldUser names a scale set with that template which has to stay as it is. It is not wanted, else it would not be held.
+func (d *differ) heldUser(template string) string {
+	i := slices.IndexFunc(d.current.ScaleSets, func(s desired.ScaleSet) bool {
+		return s.Template == template && d.scope.Held[d.scope.Inventory.ScaleSets[s.ID].Application]
+	})
+	if i < 0 {
+		return ""
+	}
+	return d.current.ScaleSets[i].String()
+}
+
+// isDeferred tells whether a template that is wanted cannot be had.
+func (d *differ) isDeferred(template string) bool {
+	return slices.ContainsFunc(d.plan.Deferred, func(later Deferral) bool { return later.Name == templateName(template) })
+}
+
 func (d *differ) wantScaleSets() {
 	for _, want := range d.want.ScaleSets {
+		if d.isDeferred(want.Template) {
+			continue
+		}
 		have, exists := find(d.current.ScaleSets, want.ScaleSetKey, keyOfSet)
 		if !exists {
 			d.createScaleSet(want)

@@ -29,12 +29,15 @@ func (i Inventory) Clone() Inventory {
 	return clone
 }
 
-// Settle returns the inventory as GARM bears it out: without what is no more, and with the scale sets that exist and are
-// wanted.
+// Settle returns the inventory as GARM bears it out: without what is no more, with the scale sets that exist and are
+// wanted, and with the entities that are wanted and have a credential of the charm's own. An entity has no other trace of
+// who made it when the request was given up and GARM carried it out later.
 func (i Inventory) Settle(current, want desired.State) Inventory {
 	settled := Inventory{Entities: map[string]bool{}, ScaleSets: map[uint]Owned{}}
 	for _, e := range current.Entities {
-		if i.Entities[e.ID] {
+		_, wanted := find(want.Entities, e.EntityRef, refOfEntity)
+		credential, _ := find(current.Credentials, e.Credential, nameOfCredential)
+		if i.Entities[e.ID] || (wanted && desired.IsMarked(credential.Description)) {
 			settled.Entities[e.ID] = true
 		}
 	}

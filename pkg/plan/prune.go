@@ -15,7 +15,6 @@ func (d *differ) pruneScaleSets() {
 		if !owned || wanted || d.scope.Held[owner.Application] {
 			continue
 		}
-		have.Application = owner.Application
 		why := "no configurator declares it any more"
 		if have.Enabled || have.MinIdle > 0 || have.Max > 0 {
 			d.change(Change{Verb: Drain, Name: have.String(), Why: why, Application: owner.Application, ScaleSet: &have})
@@ -35,31 +34,25 @@ func drainText(s desired.ScaleSet) string {
 	return fmt.Sprintf("draining %d runners of %s", s.Runners, s.Name)
 }
 
-// scaleSetsAfter are the scale sets that exist now, as they are once the plan is carried out.
-func (d *differ) scaleSetsAfter() (after []desired.ScaleSet) {
+// remaining are the scale sets that use after the plan what they use now. Those that it updates use what is wanted.
+func (d *differ) remaining() (sets []desired.ScaleSet) {
 	for _, have := range d.current.ScaleSets {
-		i := slices.IndexFunc(d.plan.Changes, func(c Change) bool {
+		leaves := func(c Change) bool {
 			return c.ScaleSet != nil && c.ScaleSet.ID == have.ID && (c.Verb == Delete || c.Verb == Update)
-		})
-		switch {
-		case i < 0:
-			after = append(after, have)
-		case d.plan.Changes[i].Verb == Update:
-			after = append(after, *d.plan.Changes[i].ScaleSet)
+		}
+		if !slices.ContainsFunc(d.plan.Changes, leaves) {
+			sets = append(sets, have)
 		}
 	}
-	return after
+	return sets
 }
 
-// holding says that something is held. What a held application uses is not known, so nothing shared is deleted then.
-func (d *differ) holding() bool { return len(d.scope.Held) > 0 }
-
 func (d *differ) pruneTemplates() {
-	after := d.scaleSetsAfter()
+	remaining := d.remaining()
 	for _, have := range d.current.Templates {
 		_, wanted := find(d.want.Templates, have.Name, nameOfTemplate)
-		used := slices.ContainsFunc(after, func(s desired.ScaleSet) bool { return s.Template == have.Name })
-		if wanted || used || d.holding() || !desired.IsMarked(have.Description) {
+		used := slices.ContainsFunc(remaining, func(s desired.ScaleSet) bool { return s.Template == have.Name })
+		if wanted || used || !desired.IsMarked(have.Description) {
 			continue
 		}
 		d.change(Change{Verb: Delete, Name: templateName(have.Name), Why: "no scale set refers to it any more", Template: &have, Needs: d.users(func(s desired.ScaleSet) bool { return s.Template == have.Name })})
@@ -77,11 +70,11 @@ func (d *differ) users(uses func(desired.ScaleSet) bool) (names []string) {
 }
 
 func (d *differ) pruneEntities() {
-	after := d.scaleSetsAfter()
+	remaining := d.remaining()
 	for _, have := range d.current.Entities {
 		_, wanted := find(d.want.Entities, have.EntityRef, refOfEntity)
-		_, used := find(after, have.EntityRef, entityOfSet)
-		if wanted || used || d.holding() || !d.scope.Inventory.Entities[have.ID] {
+		_, used := find(remaining, have.EntityRef, entityOfSet)
+		if wanted || used || !d.scope.Inventory.Entities[have.ID] {
 			continue
 		}
 		d.change(Change{Verb: Delete, Name: have.String(), Why: "no configurator declares a scale set for it any more", Entity: &have, Needs: d.users(func(s desired.ScaleSet) bool { return s.Entity == have.EntityRef })})
@@ -91,7 +84,7 @@ func (d *differ) pruneEntities() {
 func (d *differ) pruneCredentials() {
 	for _, have := range d.current.Credentials {
 		_, wanted := find(d.want.Credentials, have.Name, nameOfCredential)
-		if wanted || d.holding() || !desired.IsMarked(have.Description) {
+		if wanted || !desired.IsMarked(have.Description) {
 			continue
 		}
 		users, used := d.entitiesUsing(have.Name)

@@ -48,8 +48,9 @@ func (r Report) Err() error {
 	return nil
 }
 
-// Apply carries the changes out in their order. One that fails keeps those that need it from being tried, and no others.
-// Each change is logged once, with its reason.
+// Apply carries the changes out in their order. One that fails keeps those that need it from being tried, and no others;
+// but once GARM does not answer in time, nothing more is tried: when GitHub hangs, GARM hangs with it, and every further
+// change could take as long. Each change is logged once, with its reason.
 func Apply(ctx context.Context, client *garmapi.Client, from Observation, p plan.Plan, inventory plan.Inventory, log *slog.Logger) Report {
 	a := applier{
 		client:    client,
@@ -76,6 +77,7 @@ type applier struct {
 	client    *garmapi.Client
 	log       *slog.Logger
 	failed    map[string]bool // names of objects
+	hanging   bool            // GARM did not answer in time
 	templates map[string]uint
 	entities  map[desired.EntityRef]string
 	inventory plan.Inventory
@@ -88,6 +90,7 @@ func (a *applier) apply(ctx context.Context, c plan.Change) error {
 	}
 	if err != nil {
 		a.failed[c.Name] = true
+		a.hanging = a.hanging || garmapi.IsTimeout(err)
 		a.log.WarnContext(ctx, "cannot "+c.String(), "error", err)
 		return err
 	}
@@ -96,6 +99,9 @@ func (a *applier) apply(ctx context.Context, c plan.Change) error {
 }
 
 func (a *applier) neededFailed(c plan.Change) error {
+	if a.hanging {
+		return &SkippedError{Needed: "an answer from GARM"}
+	}
 	i := slices.IndexFunc(c.Needs, func(name string) bool { return a.failed[name] })
 	if i < 0 {
 		return nil
@@ -170,8 +176,11 @@ func (a *applier) template(ctx context.Context, verb plan.Verb, t desired.Templa
 			OSType:      params.Linux,
 			ForgeType:   garmparams.GithubEndpointType,
 		})
+		if err != nil {
+			return err
+		}
 		a.templates[t.Name] = created.ID
-		return err
+		return nil
 	case plan.Delete:
 		return a.client.DeleteTemplate(ctx, t.ID)
 	default:
@@ -204,8 +213,8 @@ func (a *applier) createScaleSet(ctx context.Context, s desired.ScaleSet) error 
 	created, err := a.client.CreateScaleSet(ctx, owner, garmparams.CreateScaleSetParams{
 		Name:              s.Name,
 		ProviderName:      s.Provider,
-		MaxRunners:        uint(s.Max),     //nolint:gosec // the contract has it at least 1
-		MinIdleRunners:    uint(s.MinIdle), //nolint:gosec // and this at least 0
+		MaxRunners:        uint(s.Max),
+		MinIdleRunners:    uint(s.MinIdle),
 		Image:             s.Image,
 		Flavor:            s.Flavor,
 		OSType:            params.Linux,
@@ -216,6 +225,9 @@ func (a *applier) createScaleSet(ctx context.Context, s desired.ScaleSet) error 
 		TemplateID:        &template,
 		Labels:            s.LabelList(),
 	})
+	if garmapi.IsConflict(err) {
+		return fmt.Errorf("cannot create %s: GitHub has one of that name and GARM does not know it; delete it on GitHub, under Settings, Actions, Runners: %w", s, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -225,7 +237,7 @@ func (a *applier) createScaleSet(ctx context.Context, s desired.ScaleSet) error 
 
 func (a *applier) updateScaleSet(ctx context.Context, s desired.ScaleSet) error {
 	template := a.templates[s.Template]
-	minIdle, most := uint(s.MinIdle), uint(s.Max) //nolint:gosec // the contract has them at least 0 and 1
+	minIdle, most := uint(s.MinIdle), uint(s.Max)
 	_, err := a.client.UpdateScaleSet(ctx, s.ID, garmparams.UpdateScaleSetParams{
 		Enabled:           &s.Enabled,
 		MaxRunners:        &most,

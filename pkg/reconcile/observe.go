@@ -137,8 +137,8 @@ func observed(s garmparams.ScaleSet, templates map[uint]string) desired.ScaleSet
 			Flavor:      s.Flavor,
 			OSArch:      string(s.OSArch),
 			RunnerGroup: s.GitHubRunnerGroup,
-			MinIdle:     int(s.MinIdleRunners), //nolint:gosec // GARM holds at most what Settings.MinIdle sent
-			Max:         int(s.MaxRunners),     //nolint:gosec // likewise
+			MinIdle:     int(s.MinIdleRunners),
+			Max:         int(s.MaxRunners),
 			Enabled:     s.Enabled,
 			ExtraSpecs:  desired.CanonicalSpecs(s.ExtraSpecs),
 			Template:    templates[s.TemplateID],

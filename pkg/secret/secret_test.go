@@ -40,7 +40,9 @@ func TestValueIsNeverPrinted(t *testing.T) {
 			assert.NotContains(t, printed, fmt.Sprintf("%x", text), "%s printed with %s", name, verb)
 		}
 	}
-	assert.Equal(t, "[redacted]", fmt.Sprint(holder.Password))
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
+		assert.Equal(t, "[redacted]", fmt.Sprintf(verb, holder.Password), verb)
+	}
 }
 
 func TestValueIsNeverEncoded(t *testing.T) {

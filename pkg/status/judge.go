@@ -63,18 +63,14 @@ func (f Findings) judgeScaleSet(want desired.ScaleSet) configurator.Answer {
 	answer := configurator.Answer{
 		Status:       runnerconfig.StatusReady,
 		ProviderName: want.Provider,
-		TemplateID:   strconv.FormatUint(uint64(f.Report.TemplateIDs[want.Template]), 10),
-	}
-	for id, owned := range f.Report.Inventory.ScaleSets {
-		if owned.Application == want.Application && f.isCurrent(id, want) {
-			answer.ScaleSetID = strconv.FormatUint(uint64(id), 10)
-		}
+		ScaleSetID:   number(f.scaleSetID(want)),
+		TemplateID:   number(f.Report.TemplateIDs[want.Template]),
 	}
 	if why := f.failure(want); why != "" {
 		answer.Status, answer.Message = runnerconfig.StatusPending, why
 	}
 	for _, d := range f.Plan.Deferred {
-		if d.Name != want.String() && d.Name != "template "+want.Template {
+		if !isOf(d.Name, want) {
 			continue
 		}
 		answer.Status, answer.Message = runnerconfig.StatusPending, d.Why
@@ -86,25 +82,39 @@ func (f Findings) judgeScaleSet(want desired.ScaleSet) configurator.Answer {
 	return answer
 }
 
-// isCurrent tells whether the scale set with that ID is the wanted one, not one of the same application on its way out.
-func (f Findings) isCurrent(id uint, want desired.ScaleSet) bool {
-	i := slices.IndexFunc(f.Before.ScaleSets, func(s desired.ScaleSet) bool { return s.ID == id })
-	return i < 0 || f.Before.ScaleSets[i].ScaleSetKey == want.ScaleSetKey
+// isOf tells whether the object with that name is the scale set or its template.
+func isOf(name string, want desired.ScaleSet) bool {
+	return name == want.String() || name == "template "+want.Template
+}
+
+// number is an ID as text, empty for none.
+func number(id uint) string {
+	if id == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(id), 10)
+}
+
+// scaleSetID is GARM's ID of the wanted scale set, 0 if it has none. The inventory may also have one of the same
+// application that is on its way out.
+func (f Findings) scaleSetID(want desired.ScaleSet) uint {
+	for id, owned := range f.Report.Inventory.ScaleSets {
+		isOther := func(s desired.ScaleSet) bool { return s.ID == id && s.ScaleSetKey != want.ScaleSetKey }
+		if owned.Application == want.Application && !slices.ContainsFunc(f.Before.ScaleSets, isOther) {
+			return id
+		}
+	}
+	return 0
 }
 
 // failure is why a wanted scale set does not stand as declared; empty if it does.
 func (f Findings) failure(want desired.ScaleSet) string {
-	names := []string{want.Entity.String(), want.String(), "template " + want.Template}
-	for _, e := range f.Want.Entities {
-		if e.EntityRef == want.Entity {
-			names = append(names, "credential "+e.Credential)
-		}
+	credentials := f.credentialsOf(want.Entity)
+	concerns := func(o reconcile.Outcome) bool {
+		return isOf(o.Name, want) || o.Name == want.Entity.String() || slices.Contains(credentials, o.Name)
 	}
-	var skipped *reconcile.SkippedError
-	for _, o := range f.Report.Outcomes {
-		if o.Err != nil && !errors.As(o.Err, &skipped) && slices.Contains(names, o.Name) {
-			return o.Err.Error()
-		}
+	if why := firstFailure(f.Report.Outcomes, concerns); why != nil {
+		return why.Error()
 	}
 	for _, e := range f.Before.Entities {
 		if e.EntityRef == want.Entity && e.Failure != "" && e.Failure != startingUp {
@@ -114,29 +124,72 @@ func (f Findings) failure(want desired.ScaleSet) string {
 	return ""
 }
 
+func (f Findings) credentialsOf(entity desired.EntityRef) (names []string) {
+	for _, e := range f.Want.Entities {
+		if e.EntityRef == entity {
+			names = append(names, "credential "+e.Credential)
+		}
+	}
+	return names
+}
+
+// firstFailure is the first error among the outcomes that concern something, but that of a change which was not tried
+// only if there is no other.
+func firstFailure(outcomes []reconcile.Outcome, concerns func(reconcile.Outcome) bool) error {
+	var skipped error
+	for _, o := range outcomes {
+		switch {
+		case o.Err == nil || !concerns(o):
+		case !wasSkipped(o):
+			return o.Err
+		case skipped == nil:
+			skipped = o.Err
+		}
+	}
+	return skipped
+}
+
+func wasSkipped(o reconcile.Outcome) bool {
+	var skipped *reconcile.SkippedError
+	return errors.As(o.Err, &skipped)
+}
+
 // Summary is the status of GARM's unit after a reconcile.
 func (f Findings) Summary(answers map[string]configurator.Answer) hook.Status {
 	var statuses []hook.Status
 	for _, d := range f.Declared {
-		answer := answers[d.RelationID]
-		switch {
-		case d.Absent:
-			statuses = append(statuses, Undeclared(d.Application))
-		case d.Hold != "":
-			statuses = append(statuses, Held(d.Application, d.Hold))
-		case answer.Status == runnerconfig.StatusRefused:
-			statuses = append(statuses, Refused(d.Application, answer.Message))
-		case answer.Status == runnerconfig.StatusPending:
-			statuses = append(statuses, Failed(d.Application+": "+answer.Message))
+		if s := troubleOf(d, answers[d.RelationID]); s.Level != "" {
+			statuses = append(statuses, s)
 		}
 	}
 	statuses = append(statuses, f.leftovers()...)
-	if len(statuses) > 0 {
+	switch {
+	case len(statuses) > 0:
 		return Worst(statuses)
-	}
-	if len(f.Declared) == 0 {
+	case f.Report.Err() != nil: // of whatever no configurator was told of
+		return Failed(f.Report.Err().Error())
+	case len(f.Declared) == 0:
 		return NoConfigurator()
 	}
+	return f.serving()
+}
+
+// troubleOf is the status of a declaration that GARM has not brought about; zero if it has.
+func troubleOf(d configurator.Declared, answer configurator.Answer) hook.Status {
+	switch {
+	case d.Absent:
+		return Undeclared(d.Application)
+	case d.Hold != "":
+		return Held(d.Application, d.Hold)
+	case answer.Status == runnerconfig.StatusRefused:
+		return Refused(d.Application, answer.Message)
+	case answer.Status == runnerconfig.StatusPending:
+		return Failed(d.Application + ": " + answer.Message)
+	}
+	return hook.Status{}
+}
+
+func (f Findings) serving() hook.Status {
 	runners, most := 0, 0
 	for _, want := range f.Want.ScaleSets {
 		most += want.Max
@@ -153,19 +206,15 @@ func (f Findings) Summary(answers map[string]configurator.Answer) hook.Status {
 func (f Findings) leftovers() []hook.Status {
 	var statuses []hook.Status
 	for _, d := range f.Plan.Deferred {
-		if !f.isWanted(d.Name) {
+		isWanted := func(s desired.ScaleSet) bool { return isOf(d.Name, s) }
+		if !slices.ContainsFunc(f.Want.ScaleSets, isWanted) {
 			statuses = append(statuses, Pending(d.Why))
 		}
 	}
-	var skipped *reconcile.SkippedError
 	for _, o := range f.Report.Outcomes {
-		if o.Err != nil && !errors.As(o.Err, &skipped) && (o.Verb == plan.Delete || o.Verb == plan.Drain) {
+		if o.Err != nil && !wasSkipped(o) && (o.Verb == plan.Delete || o.Verb == plan.Drain) {
 			statuses = append(statuses, Failed(o.Err.Error()))
 		}
 	}
 	return statuses
-}
-
-func (f Findings) isWanted(name string) bool {
-	return slices.ContainsFunc(f.Want.ScaleSets, func(s desired.ScaleSet) bool { return s.String() == name || "template "+s.Template == name })
 }

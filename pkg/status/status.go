@@ -15,20 +15,17 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
 )
 
-func active(format string, args ...any) hook.Status {
-	return hook.Status{Level: hook.Active, Message: fmt.Sprintf(format, args...)}
-}
+func active(format string, args ...any) hook.Status { return line(hook.Active, format, args) }
 
-func waiting(format string, args ...any) hook.Status {
-	return hook.Status{Level: hook.Waiting, Message: fmt.Sprintf(format, args...)}
-}
+func waiting(format string, args ...any) hook.Status { return line(hook.Waiting, format, args) }
 
-func maintenance(format string, args ...any) hook.Status {
-	return hook.Status{Level: hook.Maintenance, Message: fmt.Sprintf(format, args...)}
-}
+func maintenance(format string, args ...any) hook.Status { return line(hook.Maintenance, format, args) }
 
-func blocked(format string, args ...any) hook.Status {
-	return hook.Status{Level: hook.Blocked, Message: fmt.Sprintf(format, args...)}
+func blocked(format string, args ...any) hook.Status { return line(hook.Blocked, format, args) }
+
+// line makes one line of a message: parts of it are GARM's and GitHub's, and `juju status` shows the first line only.
+func line(level hook.StatusLevel, format string, args []any) hook.Status {
+	return hook.Status{Level: level, Message: strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")}
 }
 
 // Worst is the first of the most serious statuses, with the number of the other serious ones. Without any it is zero.

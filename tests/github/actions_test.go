@@ -134,17 +134,18 @@ func (l listener) next(last int64) (id int64, job jobMessage, assigned int) {
 	return message.MessageID, jobs[0], message.Statistics.TotalAssignedJobs
 }
 
-func (e tenant) newSet(name string) int {
+// newSet makes a scale set with the labels small and x64.
+func (e tenant) newSet() int {
 	e.t.Helper()
 	var set scaleSetAnswer
-	require.Equal(e.t, 200, e.call("POST", sets, `{"name":"`+name+`","labels":[{"name":"`+name+`"},{"name":"x64"}]}`, &set))
+	require.Equal(e.t, 200, e.call("POST", sets, `{"name":"small","labels":[{"name":"small"},{"name":"x64"}]}`, &set))
 	return set.ID
 }
 
 func TestSessions(t *testing.T) {
 	c := serve(t, github.Options{PollTimeout: 50 * time.Millisecond})
 	org := c.register(api, "orgs/acme", "https://github.com/acme")
-	set := org.newSet("small")
+	set := org.newSet()
 	l := org.listen(set)
 	sessions := fmt.Sprintf("%s/%d/sessions", sets, set)
 	assert.Equal(t, 409, org.call("POST", sessions, `{"ownerName":"other"}`, nil), "one session for each scale set")
@@ -171,7 +172,7 @@ func TestSessions(t *testing.T) {
 func TestSessionOfDeadListenerExpires(t *testing.T) {
 	c := serve(t, github.Options{SessionTTL: time.Nanosecond})
 	org := c.register(api, "orgs/acme", "https://github.com/acme")
-	set := org.newSet("small")
+	set := org.newSet()
 	org.listen(set)
 	org.listen(set)
 }
@@ -214,7 +215,7 @@ func TestJobRuns(t *testing.T) {
 	job, err := c.server.QueueJob(widgets, "build", "X64", "small")
 	require.NoError(t, err)
 	assert.Equal(t, github.JobQueued, job.State)
-	set := org.newSet("small")
+	set := org.newSet()
 	assert.Equal(t, github.JobQueued, c.server.Jobs()[0].State, "nobody listens yet")
 	l := org.listen(set)
 
@@ -266,16 +267,19 @@ func TestJobRuns(t *testing.T) {
 
 func TestRunnersByHand(t *testing.T) {
 	c := serve(t, github.Options{PollTimeout: 10 * time.Millisecond})
+	c.room = "2"
 	name := github.Organization("acme")
 	org := c.register(api, "orgs/acme", "https://github.com/acme")
-	set := org.newSet("small")
+	set := org.newSet()
 	l := org.listen(set)
 	require.Equal(t, 202, c.do("GET", l.Queue, l.Key, "", nil))
 	job, err := c.server.QueueJob(github.Repository("acme", "widgets"), "build", "small")
 	require.NoError(t, err)
 	require.Error(t, c.server.FinishJob(job.ID, "succeeded"), "it does not run")
+	other, err := c.server.QueueJob(github.Repository("acme", "gadgets"), "test", "small")
+	require.NoError(t, err)
 	acquire := fmt.Sprintf("%s_apis/%s/%d/acquirejobs", org.URL, sets, set)
-	require.Equal(t, 200, c.do("POST", acquire, l.Key, fmt.Sprintf("[%d]", job.ID), nil))
+	require.Equal(t, 200, c.do("POST", acquire, l.Key, fmt.Sprintf("[%d,%d]", job.ID, other.ID), nil))
 
 	made := org.newRunner(set, "r-1")
 	_, _, err = c.server.TakeJob(name, "r-1")
@@ -316,12 +320,12 @@ func TestJobOfDeletedScaleSetWaitsAgain(t *testing.T) {
 	org := c.register(api, "orgs/acme", "https://github.com/acme")
 	_, err := c.server.QueueJob(github.Repository("acme", "widgets"), "build", "small")
 	require.NoError(t, err)
-	first := org.newSet("small")
+	first := org.newSet()
 	org.listen(first).next(0)
 	assert.Equal(t, first, c.server.Jobs()[0].ScaleSetID)
 	require.True(t, c.server.DeleteScaleSet(first))
 	assert.Equal(t, github.JobQueued, c.server.Jobs()[0].State)
-	second := org.newSet("small")
+	second := org.newSet()
 	org.listen(second).next(0)
 	assert.Equal(t, second, c.server.Jobs()[0].ScaleSetID)
 }

@@ -64,6 +64,9 @@ config_file = "/etc/garm/provider.toml"
 provider_executable = "/opt/garm/providers.d/garm-provider-openstack"
 `
 
+// enterpriseServer is another name of the simulator.
+const enterpriseServer = "ghes.example.test"
+
 const providerConfig = `
 cloud = "lab"
 network_id = "net"
@@ -103,7 +106,7 @@ func newBed(t *testing.T, number int) *bed {
 
 func serveOn(t *testing.T, server *github.Server, network *sandbox.Network) (addr string) {
 	t.Helper()
-	for _, name := range github.Names() {
+	for _, name := range append(github.Names(), enterpriseServer) {
 		require.NoError(t, network.SetName(name, network.Gateway()))
 	}
 	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(network.Gateway(), 443)))
@@ -193,7 +196,7 @@ func (b *bed) asToken(token, method, url, body string) (status int, answer []byt
 	if err != nil {
 		return 0, nil
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	answer, err = io.ReadAll(response.Body)
 	require.NoError(b.t, err)
 	return response.StatusCode, answer

@@ -30,6 +30,7 @@ type client struct {
 	server *github.Server
 	addr   string
 	http   *http.Client
+	room   string // runners it may have, as it says when it waits for messages
 }
 
 // serve starts a server on loopback with an organisation, a repository of it and an enterprise, all named acme or widgets.
@@ -64,7 +65,7 @@ func newClient(t *testing.T, server *github.Server, addr string) client {
 		},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	return client{t, server, addr, &http.Client{Transport: transport, Timeout: 20 * time.Second}}
+	return client{t, server, addr, &http.Client{Transport: transport, Timeout: 20 * time.Second}, "1"}
 }
 
 // do makes a request and decodes the answer's JSON into answer, unless that is nil. It returns the status, 0 when the
@@ -76,12 +77,12 @@ func (c client) do(method, url, token, body string, answer any) int {
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	request.Header.Set("X-ScaleSetMaxCapacity", "1")
+	request.Header.Set("X-ScaleSetMaxCapacity", c.room)
 	response, err := c.http.Do(request)
 	if err != nil {
 		return 0
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	raw, err := io.ReadAll(response.Body)
 	require.NoError(c.t, err)
 	if answer != nil {

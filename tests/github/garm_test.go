@@ -1,6 +1,7 @@
 package github_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -58,6 +59,7 @@ func (b *bed) status(machine provider.Instance) string {
 }
 
 func TestRealGARMRunsJobs(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1)
 	org := b.add("/organizations", organization, scaleSet("org-set", 1, 2))
 	repo := b.add("/repositories", repository, scaleSet("repo-set", 0, 2))
@@ -118,6 +120,7 @@ func TestRealGARMRunsJobs(t *testing.T) {
 }
 
 func TestRealGARMWithWrongKey(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 2)
 	require.Equal(t, 200, b.garm("POST", "/github/credentials", b.credentials("wrong", newKey(t)), nil))
 	var made struct{ ID string }
@@ -141,6 +144,7 @@ func TestRealGARMWithWrongKey(t *testing.T) {
 }
 
 func TestRealGARMMeetsFaults(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 3)
 	var made struct{ ID string }
 	require.Equal(t, 200, b.garm("POST", "/organizations", organization, &made))
@@ -166,4 +170,36 @@ func TestRealGARMMeetsFaults(t *testing.T) {
 		b.garm("DELETE", one, "", nil)
 		return b.garm("GET", one, "", nil) == 404
 	}, 10*time.Second, 200*time.Millisecond)
+}
+
+func TestRealGARMWithEnterpriseServer(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, 4)
+	b.server.AddToken("pat")
+	require.NoError(t, b.server.AddEntity(github.Enterprise("acme"), "big"))
+	const forge = "https://" + enterpriseServer
+	require.Equal(t, 200, b.garm("POST", "/github/endpoints", fmt.Sprintf(
+		`{"name":"ghes","description":"-","base_url":%[1]q,"api_base_url":"%[1]s/api/v3/","upload_base_url":"%[1]s/api/uploads/","ca_cert_bundle":%[2]q}`,
+		forge, base64.StdEncoding.EncodeToString(b.server.CA())), nil))
+	require.Equal(t, 200, b.garm("POST", "/github/credentials",
+		`{"name":"pat","description":"-","endpoint":"ghes","auth_type":"pat","pat":{"oauth2_token":"pat"}}`, nil))
+	set := strings.Replace(scaleSet("set", 1, 1), `"name"`, `"github-runner-group":"big","name"`, 1)
+	b.add("/enterprises", `{"name":"acme","credentials_name":"pat","webhook_secret":"secret"}`, set)
+	got := b.server.ScaleSets(github.Enterprise("acme"))
+	require.Len(t, got, 1)
+	assert.Equal(t, "big", got[0].RunnerGroup)
+
+	machine := b.instances(1)[0]
+	assert.Equal(t, forge+"/enterprises/acme", machine.Bootstrap.RepoURL)
+	assert.Equal(t, string(b.server.CA()), string(machine.Bootstrap.CACertBundle))
+	status, script := b.asToken(machine.Bootstrap.InstanceToken, "GET", machine.Bootstrap.MetadataURL+"/install-script/", "")
+	require.Equal(t, 200, status)
+	assert.Contains(t, string(script), forge+"/actions/runner/releases/download/")
+	for _, request := range b.server.Requests() {
+		if request.Path == "/repos/cloudbase/garm-agent/releases" {
+			continue // GARM looks there for its agent when it starts
+		}
+		assert.Equal(t, enterpriseServer, request.Host, request)
+		assert.Less(t, request.Status, 300, request)
+	}
 }

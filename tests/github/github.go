@@ -90,8 +90,9 @@ const maxBody = 1 << 20
 // ServeHTTP records the request, lets a fault have its way with it, and answers it as the host it was sent to.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		return // the client went away
+	if err != nil { // too much, or the client went away
+		http.Error(w, "cannot read the request", http.StatusRequestEntityTooLarge)
+		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	done := s.journal.add(r, body)

@@ -162,7 +162,9 @@ func TestRunnerDownload(t *testing.T) {
 		}
 		assert.Equal(t, []string{"x64", "arm64", "arm"}, architectures)
 	}
-	assert.Equal(t, 404, c.do("GET", "https://github.com/actions/runner/releases/download/v3.2.1/other.tar.gz", "", "", nil))
+	for _, file := range []string{"v3.2.1/other.tar.gz", "v3.2.0/actions-runner-linux-x64-3.2.1.tar.gz"} {
+		assert.Equal(t, 404, c.do("GET", "https://github.com/actions/runner/releases/download/"+file, "", "", nil), file)
+	}
 }
 
 func TestRateLimitIsCounted(t *testing.T) {

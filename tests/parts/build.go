@@ -102,7 +102,7 @@ func (r recipe) buildTo(ctx context.Context, tools, out string) error {
 		r.ldflags += " -X " + r.versionVar + "=" + version
 	}
 	temp := fmt.Sprintf("%s.%d", out, os.Getpid())
-	defer os.Remove(temp)
+	defer func() { _ = os.Remove(temp) }() // there only when something failed
 	if _, err := r.run(ctx, tools, append(r.args(), "-o", temp, r.pkg)...); err != nil {
 		return fmt.Errorf("cannot build %s: %w", r.name, err)
 	}
@@ -142,7 +142,7 @@ func (r recipe) key(ctx context.Context, tools string) (string, error) {
 		return "", err
 	}
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%s %q %q\n", toolchain, r.args(), r.pkg)
+	_, _ = fmt.Fprintf(sum, "%s %q %q\n", toolchain, r.args(), r.pkg) // a hash takes everything
 	files := []string{filepath.Join(tools, "go.mod"), filepath.Join(tools, "go.sum")}
 	if r.sources != "" {
 		// Glob sorts, so the digest does not depend on the file system.
@@ -165,8 +165,8 @@ func addFile(sum hash.Hash, path string) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	fmt.Fprintf(sum, "%s\n", filepath.Base(path))
+	defer func() { _ = file.Close() }()
+	_, _ = fmt.Fprintf(sum, "%s\n", filepath.Base(path))
 	_, err = io.Copy(sum, file)
 	return err
 }
@@ -208,15 +208,15 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 	for {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
-			return func() { file.Close() }, nil
+			return func() { _ = file.Close() }, nil
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			file.Close()
+			_ = file.Close()
 			return nil, &fs.PathError{Op: "lock", Path: path, Err: err}
 		}
 		select {
 		case <-ctx.Done():
-			file.Close()
+			_ = file.Close()
 			return nil, ctx.Err()
 		case <-time.After(200 * time.Millisecond):
 		}

@@ -58,7 +58,7 @@ type progressKey struct{}
 
 func progressf(ctx context.Context, format string, args ...any) {
 	if w, ok := ctx.Value(progressKey{}).(io.Writer); ok {
-		fmt.Fprintf(w, format, args...)
+		_, _ = fmt.Fprintf(w, format, args...)
 	}
 }
 

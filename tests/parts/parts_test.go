@@ -31,7 +31,7 @@ func TestProgramsAreStaticAndKept(t *testing.T) {
 			require.NoError(t, err)
 			file, err := elf.Open(path)
 			require.NoError(t, err)
-			defer file.Close()
+			defer func() { _ = file.Close() }()
 			for _, segment := range file.Progs {
 				assert.NotEqual(t, elf.PT_INTERP, segment.Type, "it asks for a dynamic loader")
 			}

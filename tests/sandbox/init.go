@@ -19,14 +19,20 @@ import (
 // and is seen by the sandbox's first process only.
 const stage = "/mnt"
 
-// Init must be the first call of main or TestMain of every program that uses this package. In a sandbox's first process
-// it sets the sandbox up, runs the command and never returns; anywhere else it does nothing.
+// Init must be the first call of main or TestMain of every program that uses this package. In the first process of a
+// sandbox or of a world it sets that up, runs what is to run there and never returns; anywhere else it does nothing.
 func Init() {
-	if os.Args[0] != initName {
+	var err error
+	state := os.Getenv(worldName)
+	switch {
+	case os.Args[0] == initName:
+		runtime.LockOSThread()
+		err = enter()
+	case state != "" && state != insideWorld:
+		err = worldInit(state)
+	default:
 		return
 	}
-	runtime.LockOSThread()
-	err := enter()
 	fmt.Fprintf(os.Stderr, "sandbox: %v\n", err)
 	os.Exit(126)
 }
@@ -56,7 +62,7 @@ func enter() error {
 		return fmt.Errorf("cannot find program: %w", err)
 	}
 	if o.PIDs {
-		return superviseAndExit(path, argv)
+		return superviseAndExit(path, argv, []*os.File{os.Stdin, os.Stdout, os.Stderr})
 	}
 	return fmt.Errorf("cannot run %s: %w", path, syscall.Exec(path, argv, os.Environ()))
 }
@@ -234,11 +240,11 @@ func pivot(root string) error {
 }
 
 // superviseAndExit is PID 1 of a PID namespace: it passes signals on, reaps what it inherits and exits as its child does.
-func superviseAndExit(path string, argv []string) error {
+func superviseAndExit(path string, argv []string, files []*os.File) error {
 	// Started before the signals are caught: the child inherits default dispositions.
 	child, err := os.StartProcess(path, argv, &os.ProcAttr{
 		Env:   os.Environ(),
-		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+		Files: files,
 	})
 	if err != nil {
 		return fmt.Errorf("cannot run %s: %w", path, err)

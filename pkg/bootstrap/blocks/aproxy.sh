@@ -32,7 +32,7 @@ wait_for() {
 	shift
 	until "$@" >/dev/null; do
 		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 1
+		sleep 0.2
 	done
 }
 
@@ -76,11 +76,11 @@ redirect() {
 		log "cannot redirect: this machine has no default route"
 		return 1
 	fi
-	if ! wait_for 30 getent ahosts "$proxy_host"; then
+	if ! wait_for 15 getent ahosts "$proxy_host"; then
 		log "cannot redirect: the proxy's name does not resolve"
 		return 1
 	fi
-	if ! wait_for 30 bash -c "true </dev/tcp/$address/$listen" 2>/dev/null; then
+	if ! wait_for 15 bash -c "true </dev/tcp/$address/$listen" 2>/dev/null; then
 		log "cannot redirect: aproxy does not listen on port $listen"
 		return 1
 	fi

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
 	"github.com/garm-charms/garm-charms/pkg/secret"
@@ -26,7 +27,7 @@ type Secrets struct {
 	PrivateKey secret.Value // of the GitHub App, PEM
 }
 
-// OperatorSecrets reads the secrets that the configuration names. Each that cannot be read is a problem of its option;
+// OperatorSecrets reads the secrets that the configuration names. Each that cannot be used is a problem of its option;
 // application is the one to grant it to.
 func OperatorSecrets(ctx context.Context, tools *hook.Tools, application string, s runnerconfig.ScaleSet) (Secrets, []runnerconfig.Problem, error) {
 	var read Secrets
@@ -52,6 +53,8 @@ func OperatorSecrets(ctx context.Context, tools *hook.Tools, application string,
 			return Secrets{}, nil, err
 		case content[secretKey].Empty():
 			text = fmt.Sprintf("is a secret without a value under the key %q; run: juju update-secret %s %s#file=PATH", secretKey, wanted.uri, secretKey)
+		case wanted.into == &read.PrivateKey:
+			_, text = desired.PKCS1(content[secretKey])
 		}
 		if text != "" {
 			problems = append(problems, runnerconfig.Problem{Option: wanted.option, Text: text})

@@ -8,10 +8,9 @@ import (
 	"os"
 	"strings"
 
-	"github.com/google/uuid"
-
 	garmerrors "github.com/cloudbase/garm-provider-common/errors"
 	"github.com/cloudbase/garm-provider-common/params"
+	"github.com/google/uuid"
 )
 
 // version is the interface version that GARM speaks with it.

@@ -38,7 +38,6 @@ func main() {
 }
 
 func run(ctx context.Context) (string, error) {
-	syscall.Umask(0o077)
 	store, err := openStore(os.Getenv("CLOUD_DIR"))
 	if err != nil {
 		return "", err

@@ -97,7 +97,7 @@ func (s store) create(m machine, files map[string][]byte) error {
 	if err != nil {
 		return fmt.Errorf("cannot create instance %s: %w", m.Name, err)
 	}
-	defer os.RemoveAll(temp)
+	defer func() { _ = os.RemoveAll(temp) }() // there only when something failed
 	raw, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err

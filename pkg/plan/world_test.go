@@ -1,0 +1,149 @@
+package plan_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/garm-charms/garm-charms/pkg/desired"
+	"github.com/garm-charms/garm-charms/pkg/plan"
+)
+
+// world reads a state from text, with one object on each line, and the inventory of those that are not foreign:
+//
+//	credential NAME [made-from=TEXT] [foreign]
+//	organization NAME credential=NAME [foreign]
+//	template NAME [made-from=TEXT] [foreign]
+//	scale-set NAME of=ORGANIZATION [app=NAME] [template=NAME] [provider=NAME] [labels=A,B] [runners=N] [busy=N] [foreign]
+//
+// and the settings of a scale set: image, flavor, arch, group, idle, max, specs, disabled. Its application has its name,
+// unless said otherwise. GARM's IDs are the numbers of the lines.
+func world(t *testing.T, text string) (desired.State, plan.Inventory) {
+	t.Helper()
+	var s desired.State
+	inventory := plan.Inventory{Entities: map[string]bool{}, ScaleSets: map[uint]plan.Owned{}}
+	id := uint(0)
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		id++
+		o := object{t: t, id: id, name: words[1], attributes: map[string]string{}}
+		for _, word := range words[2:] {
+			key, value, _ := strings.Cut(word, "=")
+			o.attributes[key] = value
+		}
+		o.into(&s, inventory, words[0])
+	}
+	s.Sort()
+	return s, inventory
+}
+
+// wanted reads a state that has no IDs yet.
+func wanted(t *testing.T, text string) desired.State {
+	t.Helper()
+	s, _ := world(t, text)
+	for i := range s.Entities {
+		s.Entities[i].ID = ""
+	}
+	for i := range s.ScaleSets {
+		s.ScaleSets[i].ID = 0
+	}
+	for i := range s.Credentials {
+		s.Credentials[i].ID = 0
+	}
+	for i := range s.Templates {
+		s.Templates[i].ID = 0
+	}
+	return s
+}
+
+type object struct {
+	t          *testing.T
+	id         uint
+	name       string
+	attributes map[string]string
+}
+
+func (o object) into(s *desired.State, inventory plan.Inventory, kind string) {
+	o.t.Helper()
+	switch kind {
+	case "credential":
+		s.Credentials = append(s.Credentials, desired.Credential{ID: o.id, Name: o.name, Description: o.description()})
+	case "template":
+		s.Templates = append(s.Templates, desired.Template{ID: o.id, Name: o.name, Description: o.description()})
+	case "organization":
+		e := desired.Entity{EntityRef: organization(o.name), ID: strconv.Itoa(int(o.id)), Credential: o.attributes["credential"]}
+		s.Entities = append(s.Entities, e)
+		if !o.foreign() {
+			inventory.Entities[e.ID] = true
+		}
+	case "scale-set":
+		set := o.scaleSet()
+		s.ScaleSets = append(s.ScaleSets, set)
+		if !o.foreign() {
+			inventory.ScaleSets[o.id] = plan.Owned{Application: set.Application, Provider: set.Provider}
+		}
+	default:
+		require.Fail(o.t, "no such kind of object: "+kind)
+	}
+}
+
+func (o object) foreign() bool {
+	_, foreign := o.attributes["foreign"]
+	return foreign
+}
+
+func (o object) description() string {
+	if o.foreign() {
+		return "made by hand"
+	}
+	return desired.Mark(o.name, o.attributes["made-from"])
+}
+
+func (o object) scaleSet() desired.ScaleSet {
+	_, disabled := o.attributes["disabled"]
+	return desired.ScaleSet{
+		ScaleSetKey: desired.ScaleSetKey{Entity: organization(o.attributes["of"]), Name: o.name},
+		Settings: desired.Settings{
+			Image: o.text("image", "ubuntu"), Flavor: o.text("flavor", "m1"), OSArch: o.text("arch", "amd64"), RunnerGroup: o.text("group", "Default"),
+			MinIdle: o.number("idle", 0), Max: o.number("max", 3), Enabled: !disabled,
+			ExtraSpecs: o.text("specs", "{}"), Template: o.text("template", ""),
+		},
+		ID:          o.id,
+		Application: o.text("app", o.name),
+		Provider:    o.text("provider", "cloud"),
+		Labels:      o.text("labels", ""),
+		Runners:     o.number("runners", 0),
+		BusyRunners: o.number("busy", 0),
+	}
+}
+
+func (o object) text(key, otherwise string) string {
+	if value, set := o.attributes[key]; set {
+		return value
+	}
+	return otherwise
+}
+
+func (o object) number(key string, otherwise int) int {
+	o.t.Helper()
+	number, err := strconv.Atoi(o.text(key, strconv.Itoa(otherwise)))
+	require.NoError(o.t, err)
+	return number
+}
+
+func organization(name string) desired.EntityRef {
+	return desired.NewEntityRef(desired.KindOrganization, name, "github.com")
+}
+
+func set(names ...string) map[string]bool {
+	m := map[string]bool{}
+	for _, name := range names {
+		m[name] = true
+	}
+	return m
+}

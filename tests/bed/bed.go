@@ -1,0 +1,293 @@
+// Package bed is one world to try the charms in: a model with Juju's own agents, an image with the real GARM, a GitHub, a
+// cloud and the runners it boots, all on one network of its own.
+//
+// It puts parts together; what the parts are is theirs to say. It must run in a sandbox.World.
+package bed
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/garm-charms/garm-charms/tests/github"
+	"github.com/garm-charms/garm-charms/tests/juju"
+	"github.com/garm-charms/garm-charms/tests/jujucli"
+	"github.com/garm-charms/garm-charms/tests/parts"
+	"github.com/garm-charms/garm-charms/tests/provider"
+	"github.com/garm-charms/garm-charms/tests/runner"
+	"github.com/garm-charms/garm-charms/tests/sandbox"
+)
+
+// Config is where a bed stands.
+type Config struct {
+	// Dir takes everything the bed keeps. Its path must be short: sockets are in it.
+	Dir string
+	// Number is the bed's network, 0 to 255; one that is in use cannot be had twice.
+	Number int
+	// Built is what Build returned. An operator finds each charm as NAME.charm in Dir.
+	Built Built
+	// Log gets what goes on, for a person.
+	Log io.Writer
+}
+
+// Bed is a running world.
+type Bed struct {
+	Model  *juju.Model
+	GitHub *github.Server
+	Cloud  provider.Cloud
+
+	config      Config
+	operatorDir string // where relative paths start
+	network     *sandbox.Network
+	machines    map[string]*runner.Machine
+	closers     []func() error
+}
+
+// ModelName is the name of every bed's Juju model.
+const ModelName = "ci"
+
+// ProxyName is the name of an HTTP proxy, for runners that are told to use one.
+const ProxyName = "proxy.example.com"
+
+// imageName is what the GARM image is called in a bed's directory.
+const imageName = "garm-image"
+
+// New builds the world; nothing is deployed in it.
+func New(ctx context.Context, c Config) (*Bed, error) {
+	b := &Bed{config: c, operatorDir: c.Dir, machines: map[string]*runner.Machine{}}
+	for _, step := range []func(context.Context) error{b.startNetwork, b.startGitHub, b.openCloud, b.layImage, b.placeCharms, b.startModel} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
+	}
+	return b, nil
+}
+
+// Close ends everything that runs in the world.
+func (b *Bed) Close() error {
+	var errs []error
+	for _, machine := range b.machines {
+		errs = append(errs, machine.Close())
+	}
+	for i := len(b.closers) - 1; i >= 0; i-- {
+		errs = append(errs, b.closers[i]())
+	}
+	return errors.Join(errs...)
+}
+
+// Juju is the juju command in this world.
+func (b *Bed) Juju(stdout io.Writer) jujucli.Command {
+	return jujucli.Command{Driver: b.Model, Dir: b.operatorDir, Stdout: stdout}
+}
+
+func (b *Bed) startNetwork(context.Context) error {
+	network, err := sandbox.NewNetwork(filepath.Join(b.config.Dir, "net"), b.config.Number)
+	if err != nil {
+		return err
+	}
+	b.network = network
+	b.closers = append(b.closers, network.Close)
+	return nil
+}
+
+// startGitHub serves GitHub's own names at the gateway, so that GARM and the runners use them unconfigured. The proxy's
+// name resolves too; nothing listens behind it, since what a runner sends to aproxy ends in its stand-in.
+func (b *Bed) startGitHub(context.Context) error {
+	server, err := github.New(github.Options{})
+	if err != nil {
+		return err
+	}
+	archive, err := runner.Tarball()
+	if err != nil {
+		return err
+	}
+	server.SetRunner("2.330.0", archive)
+	listener, err := net.Listen("tcp", net.JoinHostPort(b.network.Gateway().String(), "443"))
+	if err != nil {
+		return fmt.Errorf("cannot serve GitHub: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ctx, listener) }()
+	b.closers = append(b.closers, func() error { cancel(); return <-served })
+	for _, name := range append(github.Names(), ProxyName) {
+		if err := b.network.SetName(name, b.network.Gateway()); err != nil {
+			return err
+		}
+	}
+	b.GitHub = server
+	return nil
+}
+
+func (b *Bed) openCloud(context.Context) error {
+	cloud, err := provider.Open(filepath.Join(b.config.Dir, "cloud"))
+	b.Cloud = cloud
+	return err
+}
+
+func (b *Bed) layImage(ctx context.Context) error {
+	return parts.Image(ctx, parts.Upstream, filepath.Join(b.config.Dir, imageName), b.GitHub.CA())
+}
+
+func (b *Bed) startModel(context.Context) error {
+	model, err := juju.NewModel(juju.Config{
+		Name:      ModelName,
+		Dir:       filepath.Join(b.config.Dir, "m"),
+		Network:   b.network,
+		Pebble:    b.config.Built.Pebble,
+		HookTools: b.config.Built.HookTools,
+		Log:       b.config.Log,
+		Binds:     []sandbox.Bind{{Source: b.Cloud.Dir(), Target: "/cloud"}},
+	})
+	if err != nil {
+		return err
+	}
+	b.Model = model
+	b.closers = append(b.closers, model.Close)
+	return nil
+}
+
+// bootLimit is how long GARM may take to have a runner booted: it asks its provider 15 s after a scale set was made.
+const bootLimit = 90 * time.Second
+
+// Boot waits until the cloud was asked for a runner of the scale set that has not been booted yet, and boots it; baked
+// says that its image has GitHub's runner in it already.
+func (b *Bed) Boot(ctx context.Context, scaleSet string, baked bool) (*runner.Machine, error) {
+	ctx, cancel := context.WithTimeout(ctx, bootLimit)
+	defer cancel()
+	instance, err := b.newInstance(ctx, scaleSet)
+	if err != nil {
+		return nil, err
+	}
+	machine, err := runner.Boot(ctx, runner.Config{
+		Dir:      filepath.Join(b.config.Dir, "vm", instance.Name),
+		Network:  b.network,
+		UserData: []byte(instance.UserData),
+		Name:     instance.Name,
+		Baked:    baked,
+		Docker:   true,
+		Prepare:  trust(b.GitHub.CA()),
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.machines[instance.Name] = machine
+	return machine, nil
+}
+
+// trust is a script that adds a certificate to a machine's trust store, as an image has GitHub's real one.
+func trust(ca []byte) string {
+	return "cat >>/etc/ssl/certs/ca-certificates.crt <<'CA'\n" + string(ca) + "CA\n"
+}
+
+func (b *Bed) newInstance(ctx context.Context, scaleSet string) (provider.Instance, error) {
+	var found provider.Instance
+	err := until(ctx, func() error {
+		instances, err := b.Cloud.Instances()
+		if err != nil {
+			return err
+		}
+		for _, instance := range instances {
+			if _, booted := b.machines[instance.Name]; !booted && isOf(instance, scaleSet) {
+				found = instance
+				return nil
+			}
+		}
+		return fmt.Errorf("the cloud was not asked for a new runner of scale set %s; it has %d", scaleSet, len(instances))
+	})
+	return found, err
+}
+
+// isOf relies on the pool ID that GARM gives the runners of a scale set: its name, a dash and the entity's UUID
+// (GARM runner/common, PoolID of an instance's provider call).
+func isOf(instance provider.Instance, scaleSet string) bool {
+	const uuid = len("-00000000-0000-0000-0000-000000000000")
+	id := instance.Bootstrap.PoolID
+	return len(id) > uuid && id[:len(id)-uuid] == scaleSet
+}
+
+// until tries until it works or the context ends, and then says why it did not work.
+func until(ctx context.Context, try func() error) error {
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w (%w)", err, ctx.Err())
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// Leaks names the records of this world in which a secret stands that must not be there.
+func (b *Bed) Leaks(ctx context.Context, secrets map[string]string) ([]string, error) {
+	records, err := b.records(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var leaks []string
+	for where, text := range records {
+		for name, value := range secrets {
+			if bytes.Contains(text, []byte(value)) {
+				leaks = append(leaks, fmt.Sprintf("%s stands in %s", name, where))
+			}
+		}
+	}
+	return leaks, nil
+}
+
+func (b *Bed) records(ctx context.Context) (map[string][]byte, error) {
+	records := map[string][]byte{}
+	for i, line := range b.Model.DebugLog() {
+		records[fmt.Sprintf("log line %d of %s", i, line.Unit)] = []byte(line.Message)
+	}
+	for i, call := range b.Model.Calls() {
+		if call.Args[0] == "action-set" {
+			continue // Juju's only way for the result of get-credentials
+		}
+		records[fmt.Sprintf("arguments of hook tool call %d, %s of %s in %s", i, call.Args[0], call.Unit, call.Hook)] = []byte(fmt.Sprint(call.Args))
+	}
+	bags, err := b.databags(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records["databags"] = bags
+	status, err := b.Model.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records["status"] = []byte(status.String())
+	for name, machine := range b.machines {
+		records["console of "+name] = machine.Log()
+	}
+	return records, nil
+}
+
+// databags are those of the garm-configurator relation, as the garm unit sees them. The image relation's has the password:
+// that is its contract.
+func (b *Bed) databags(ctx context.Context) ([]byte, error) {
+	info, err := b.Model.ShowUnit(ctx, "garm/0")
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(info)
+}
+
+// placeCharms gives Dir the packed charms under their plain names.
+func (b *Bed) placeCharms(context.Context) error {
+	for name, path := range b.config.Built.Charms {
+		if err := os.Symlink(path, filepath.Join(b.config.Dir, name+".charm")); err != nil {
+			return fmt.Errorf("cannot place charm: %w", err)
+		}
+	}
+	return b.packImageBuilder()
+}

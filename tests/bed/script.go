@@ -1,0 +1,329 @@
+package bed
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/garm-charms/garm-charms/tests/github"
+	"github.com/garm-charms/garm-charms/tests/juju"
+	"github.com/garm-charms/garm-charms/tests/runner"
+)
+
+// Script is a bed in a scenario, with what its commands remember.
+type Script struct {
+	*Bed
+
+	ctx    context.Context
+	booted map[string]*runner.Machine // the last one of each scale set
+	ticked int                        // how many hook tools had been called before the last tick
+}
+
+type scriptKey struct{}
+
+// waitLimit is how long a scenario waits for a status.
+const waitLimit = 90 * time.Second
+
+// Params are the parameters to run the scenarios in dir with: each gets a bed of its own. built is what Build returned.
+func Params(dir string, built Built) testscript.Params {
+	var beds atomic.Int32
+	return testscript.Params{
+		Dir:                 dir,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			return setup(env, int(beds.Add(1)), built)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"juju":              command((*Script).juju),
+			"setup":             command((*Script).setup),
+			"write":             command((*Script).write),
+			"wait":              command((*Script).wait),
+			"tick":              command((*Script).tick),
+			"github":            command((*Script).github),
+			"garm":              command((*Script).garm),
+			"boot":              command((*Script).boot),
+			"runner":            command((*Script).runner),
+			"kill-garm":         command((*Script).killGARM),
+			"restart-container": command((*Script).restartContainer),
+			"restart-pod":       command((*Script).restartPod),
+			"leader":            command((*Script).leader),
+			"calls":             command((*Script).calls),
+			"no-leaks":          command((*Script).noLeaks),
+		},
+	}
+}
+
+func setup(env *testscript.Env, number int, built Built) error {
+	// Sockets stand below the directory, and testscript's own is too long for them.
+	dir, err := os.MkdirTemp("", "bed")
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	env.Defer(func() { cancel(); os.RemoveAll(dir) })
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return err
+	}
+	b, err := New(ctx, Config{Dir: dir, Number: number, Built: built, Log: log})
+	if err != nil {
+		return err
+	}
+	s := &Script{Bed: b, ctx: ctx, booted: map[string]*runner.Machine{}}
+	env.Values[scriptKey{}] = s
+	env.Defer(func() {
+		if err := b.Close(); err != nil {
+			env.T().Log(err)
+		}
+		log.Close()
+	})
+	// The operator's directory is the scenario's, with the bed's parts in it.
+	return s.adopt(env.WorkDir)
+}
+
+// adopt makes the scenario's directory the one in which the operator types.
+func (s *Script) adopt(dir string) error {
+	entries, err := os.ReadDir(s.config.Dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if err := os.Symlink(filepath.Join(s.config.Dir, entry.Name()), filepath.Join(dir, entry.Name())); err != nil {
+			return err
+		}
+	}
+	s.operatorDir = dir
+	return nil
+}
+
+// command adapts a method that returns what it prints. A command with "!" before it must fail; what it says is on stderr.
+func command(run func(*Script, []string) (string, error)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		s, _ := ts.Value(scriptKey{}).(*Script)
+		out, err := run(s, args)
+		fmt.Fprint(ts.Stdout(), out)
+		if err != nil {
+			fmt.Fprintln(ts.Stderr(), err)
+		}
+		switch {
+		case err != nil && !neg:
+			ts.Fatalf("%v\n%s", err, s.situation())
+		case err == nil && neg:
+			ts.Fatalf("the command should have failed")
+		}
+	}
+}
+
+// situation is what a person wants to see when a scenario fails.
+func (s *Script) situation() string {
+	status, err := s.Model.Status(s.ctx)
+	if err != nil {
+		return err.Error()
+	}
+	log := s.Model.DebugLog()
+	var text strings.Builder
+	fmt.Fprintln(&text, status)
+	for _, line := range log[max(0, len(log)-60):] {
+		fmt.Fprintln(&text, line)
+	}
+	return text.String()
+}
+
+func (s *Script) juju(args []string) (string, error) {
+	var out strings.Builder
+	err := s.Juju(&out).Run(s.ctx, args...)
+	return out.String(), err
+}
+
+// setup NAME: a scale set of that name, without runner options, in the organisation acme.
+func (s *Script) setup(args []string) (string, error) {
+	var said strings.Builder
+	err := s.Setup(s.ctx, args[0], func(line string) { fmt.Fprintln(&said, line) })
+	return said.String(), err
+}
+
+// write FILE TEXT
+func (s *Script) write(args []string) (string, error) {
+	return "", os.WriteFile(filepath.Join(s.operatorDir, args[0]), []byte(args[1]), 0o600)
+}
+
+// wait TARGET STATUS [MESSAGE]: until a unit's or an application's status is STATUS and its message matches.
+func (s *Script) wait(args []string) (string, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
+	defer cancel()
+	return "", s.WaitStatus(ctx, args[0], args[1], strings.Join(args[2:], " "), nil)
+}
+
+// tick [-until TARGET STATUS MESSAGE] UNIT: update-status, once or until a status is reached.
+func (s *Script) tick(args []string) (string, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
+	defer cancel()
+	unit := args[len(args)-1]
+	fire := func() error {
+		if err := s.Model.FireUpdateStatus(ctx, unit); err != nil {
+			return err
+		}
+		return s.Model.Settle(ctx)
+	}
+	s.ticked = len(s.Model.Calls())
+	if args[0] != "-until" {
+		return "", fire()
+	}
+	return "", s.WaitStatus(ctx, args[1], args[2], args[3], fire)
+}
+
+// WaitStatus waits until the status and message of a unit or an application match; between two looks it calls nudge, if
+// there is one.
+func (b *Bed) WaitStatus(ctx context.Context, target, level, message string, nudge func() error) error {
+	pattern, err := regexp.Compile(message)
+	if err != nil {
+		return err
+	}
+	return until(ctx, func() error {
+		status, err := b.Model.Status(ctx)
+		if err != nil {
+			return err
+		}
+		have, message, err := statusOf(status, target)
+		if err != nil {
+			return err
+		}
+		if have == level && pattern.MatchString(message) {
+			return nil
+		}
+		if nudge != nil {
+			if err := nudge(); err != nil {
+				return err
+			}
+		}
+		return fmt.Errorf("%s is %s %q, not %s %q", target, have, message, level, pattern)
+	})
+}
+
+// statusOf is the status and message of a unit or of an application.
+func statusOf(s juju.Status, target string) (level, message string, err error) {
+	application, _, isUnit := strings.Cut(target, "/")
+	a, deployed := s.Applications[application]
+	if !deployed {
+		return "", "", fmt.Errorf("application %s is not deployed", application)
+	}
+	if !isUnit {
+		return a.Status, a.Message, nil
+	}
+	u, exists := a.Units[target]
+	if !exists {
+		return "", "", fmt.Errorf("unit %s does not exist", target)
+	}
+	return u.Status, u.Message, nil
+}
+
+func (s *Script) killGARM(args []string) (string, error) {
+	return "", s.KillGARM(s.ctx, args[0])
+}
+
+func (s *Script) restartContainer(args []string) (string, error) {
+	return "", s.Model.RestartContainer(s.ctx, args[0], args[1])
+}
+
+func (s *Script) restartPod(args []string) (string, error) {
+	return "", s.Model.RestartPod(s.ctx, args[0])
+}
+
+func (s *Script) leader(args []string) (string, error) {
+	return "", s.Model.SetLeader(s.ctx, args[0])
+}
+
+func (s *Script) noLeaks([]string) (string, error) {
+	secrets, err := s.Secrets(s.ctx)
+	if err != nil {
+		return "", err
+	}
+	leaks, err := s.Leaks(s.ctx, secrets)
+	if err == nil && len(leaks) > 0 {
+		err = fmt.Errorf("secrets leaked: %s", strings.Join(leaks, "; "))
+	}
+	return fmt.Sprintf("%d secrets searched\n", len(secrets)), err
+}
+
+func (s *Script) github(args []string) (string, error) {
+	switch args[0] {
+	case "add-org":
+		return "", s.GitHub.AddEntity(github.Organization(args[1]))
+	case "add-repo":
+		owner, name, _ := strings.Cut(args[1], "/")
+		return "", s.GitHub.AddEntity(github.Repository(owner, name))
+	case "add-app":
+		app, err := strconv.ParseInt(args[1], 10, 64)
+		if err != nil {
+			return "", err
+		}
+		installation, err := strconv.ParseInt(args[2], 10, 64)
+		if err != nil {
+			return "", err
+		}
+		return "", s.AddApp(app, installation, filepath.Join(s.operatorDir, args[3]))
+	case "scale-sets":
+		var names strings.Builder
+		for _, set := range s.GitHub.ScaleSets(github.Organization(args[1])) {
+			fmt.Fprintln(&names, set.Name)
+		}
+		return names.String(), nil
+	case "fail":
+		status, err := strconv.Atoi(args[1])
+		if err != nil {
+			return "", err
+		}
+		return "", s.GitHub.Fail(github.Match{}, github.Fault{Status: status})
+	case "heal":
+		s.GitHub.Heal()
+		return "", nil
+	}
+	return "", fmt.Errorf("unknown: github %s", args[0])
+}
+
+func (s *Script) garm(args []string) (string, error) {
+	api, err := s.GARM(s.ctx, "garm/0")
+	if err != nil {
+		return "", err
+	}
+	switch args[0] {
+	case "get":
+		answer, err := api.Do(s.ctx, http.MethodGet, args[1], nil)
+		return string(answer), err
+	case "post":
+		body, err := os.ReadFile(filepath.Join(s.operatorDir, args[2]))
+		if err != nil {
+			return "", err
+		}
+		answer, err := api.Do(s.ctx, http.MethodPost, args[1], body)
+		return string(answer), err
+	case "template-of":
+		set, err := api.ScaleSet(s.ctx, args[1])
+		return set.TemplateName + "\n", err
+	case "state":
+		return api.State(s.ctx)
+	case "runners":
+		return api.Runners(s.ctx)
+	}
+	return "", fmt.Errorf("unknown: garm %s", args[0])
+}
+
+// calls UNIT: the hook tools that the unit called since the last tick, in order.
+func (s *Script) calls(args []string) (string, error) {
+	var tools strings.Builder
+	for _, call := range s.Model.Calls()[s.ticked:] {
+		if call.Unit == args[0] {
+			fmt.Fprintln(&tools, call.Args[0])
+		}
+	}
+	return tools.String(), nil
+}

@@ -1,0 +1,247 @@
+package jujucli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/juju/charm/v12"
+	"gopkg.in/yaml.v3"
+
+	"github.com/garm-charms/garm-charms/tests/juju"
+)
+
+func deploy(ctx context.Context, l *line) error {
+	d := juju.Deployment{Units: 1}
+	options, storage, resources := pairs{}, pairs{}, pairs{}
+	l.flags.IntVar(&d.Units, "n", 1, "")
+	l.flags.IntVar(&d.Units, "num-units", 1, "")
+	l.flags.BoolVar(&d.Trust, "trust", false, "")
+	l.flags.Var(options, "config", "")
+	l.flags.Var(storage, "storage", "")
+	l.flags.Var(resources, "resource", "")
+	words, err := l.parse(1, 2)
+	if err != nil {
+		return err
+	}
+	d.Charm = l.path(words[0])
+	if len(words) == 2 {
+		d.Application = words[1]
+	} else if d.Application, err = charmName(d.Charm); err != nil {
+		return err
+	}
+	d.Storage, d.Resources = storage, l.paths(resources)
+	if d.Config, err = l.values(join(options)); err != nil {
+		return err
+	}
+	return l.Driver.Deploy(ctx, d)
+}
+
+func charmName(path string) (string, error) {
+	archive, err := charm.ReadCharmArchive(path)
+	if err != nil {
+		return "", err
+	}
+	return archive.Meta().Name, nil
+}
+
+func join(p pairs) []string {
+	var words []string
+	for key, value := range p {
+		words = append(words, key+"="+value)
+	}
+	return words
+}
+
+// paths makes the images that resources name, which are directories here, absolute.
+func (l *line) paths(resources pairs) map[string]string {
+	for name, path := range resources {
+		resources[name] = l.path(path)
+	}
+	return resources
+}
+
+func refresh(ctx context.Context, l *line) error {
+	resources := pairs{}
+	path := ""
+	l.flags.StringVar(&path, "path", "", "")
+	l.flags.Var(resources, "resource", "")
+	words, err := l.parse(1, 1)
+	if err != nil {
+		return err
+	}
+	if path != "" {
+		path = l.path(path)
+	}
+	return l.Driver.Refresh(ctx, words[0], path, l.paths(resources))
+}
+
+func removeApplication(ctx context.Context, l *line) error {
+	l.flags.Bool("no-prompt", false, "")
+	words, err := l.parse(1, 1)
+	if err != nil {
+		return err
+	}
+	return l.Driver.RemoveApplication(ctx, words[0])
+}
+
+func scale(ctx context.Context, l *line) error {
+	words, err := l.parse(2, 2)
+	if err != nil {
+		return err
+	}
+	units, err := strconv.Atoi(words[1])
+	if err != nil {
+		return err
+	}
+	return l.Driver.Scale(ctx, words[0], units)
+}
+
+func resolve(ctx context.Context, l *line) error {
+	noRetry := false
+	l.flags.BoolVar(&noRetry, "no-retry", false, "")
+	words, err := l.parse(1, 1)
+	if err != nil {
+		return err
+	}
+	return l.Driver.Resolve(ctx, words[0], !noRetry)
+}
+
+func config(ctx context.Context, l *line) error {
+	reset := ""
+	l.flags.StringVar(&reset, "reset", "", "")
+	words, err := l.parse(1, 1000)
+	if err != nil {
+		return err
+	}
+	application, words := words[0], words[1:]
+	if len(words) == 0 && reset == "" {
+		values, err := l.Driver.Config(ctx, application)
+		if err != nil {
+			return err
+		}
+		return yaml.NewEncoder(l.Stdout).Encode(values)
+	}
+	if len(words) == 1 && !strings.Contains(words[0], "=") {
+		values, err := l.Driver.Config(ctx, application)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(l.Stdout, values[words[0]])
+		return err
+	}
+	set, err := l.values(words)
+	if err != nil {
+		return err
+	}
+	var names []string
+	if reset != "" {
+		names = strings.Split(reset, ",")
+	}
+	return l.Driver.SetConfig(ctx, application, set, names)
+}
+
+func modelConfig(ctx context.Context, l *line) error {
+	words, err := l.parse(1, 1000)
+	if err != nil {
+		return err
+	}
+	set, err := l.values(words)
+	if err != nil {
+		return err
+	}
+	return l.Driver.SetModelConfig(ctx, set)
+}
+
+func integrate(ctx context.Context, l *line) error {
+	words, err := l.parse(2, 2)
+	if err != nil {
+		return err
+	}
+	return l.Driver.Integrate(ctx, words[0], words[1])
+}
+
+func removeRelation(ctx context.Context, l *line) error {
+	words, err := l.parse(2, 2)
+	if err != nil {
+		return err
+	}
+	return l.Driver.RemoveRelation(ctx, words[0], words[1])
+}
+
+func addSecret(ctx context.Context, l *line) error {
+	words, err := l.parse(2, 1000)
+	if err != nil {
+		return err
+	}
+	content, err := l.secretContent(words[1:])
+	if err != nil {
+		return err
+	}
+	uri, err := l.Driver.AddSecret(ctx, words[0], content)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(l.Stdout, uri)
+	return err
+}
+
+// secretContent reads key=value and key#file=path.
+func (l *line) secretContent(words []string) (map[string]string, error) {
+	set := pairs{}
+	for _, word := range words {
+		if err := set.Set(word); err != nil {
+			return nil, err
+		}
+	}
+	content := map[string]string{}
+	for key, value := range set {
+		name, isFile := strings.CutSuffix(key, "#file")
+		if isFile {
+			text, err := l.read(value)
+			if err != nil {
+				return nil, err
+			}
+			value = text
+		}
+		content[name] = value
+	}
+	return content, nil
+}
+
+func updateSecret(ctx context.Context, l *line) error {
+	words, err := l.parse(2, 1000)
+	if err != nil {
+		return err
+	}
+	content, err := l.secretContent(words[1:])
+	if err != nil {
+		return err
+	}
+	return l.Driver.UpdateSecret(ctx, words[0], content)
+}
+
+func grantSecret(ctx context.Context, l *line) error {
+	words, err := l.parse(2, 2)
+	if err != nil {
+		return err
+	}
+	return l.Driver.GrantSecret(ctx, words[0], words[1])
+}
+
+func revokeSecret(ctx context.Context, l *line) error {
+	words, err := l.parse(2, 2)
+	if err != nil {
+		return err
+	}
+	return l.Driver.RevokeSecret(ctx, words[0], words[1])
+}
+
+func removeSecret(ctx context.Context, l *line) error {
+	words, err := l.parse(1, 1)
+	if err != nil {
+		return err
+	}
+	return l.Driver.RemoveSecret(ctx, words[0])
+}

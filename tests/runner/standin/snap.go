@@ -1,0 +1,157 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/garm-charms/garm-charms/tests/runner/internal/record"
+)
+
+// snapd is what the snap daemon keeps between calls.
+type snapd struct {
+	Installed []string
+	Settings  map[string]map[string]string // by snap
+	Started   map[string]int               // process by snap
+}
+
+func snap(args []string, o record.Options) error {
+	if len(args) == 0 {
+		return errors.New("missing command")
+	}
+	var words []string // without flags
+	for _, arg := range args[1:] {
+		if !strings.HasPrefix(arg, "-") {
+			words = append(words, arg)
+		}
+	}
+	state, err := loadSnapd(o)
+	if err != nil {
+		return err
+	}
+	if args[0] == "list" {
+		return state.list(words)
+	}
+	if slices.Contains([]string{"install", "set", "start", "enable", "refresh"}, args[0]) {
+		if err := needRoot(); err != nil {
+			return err
+		}
+	}
+	switch args[0] {
+	case "install":
+		err = state.install(words, o)
+	case "set":
+		err = state.set(words, o)
+	case "start", "enable":
+		err = state.list(words)
+	case "refresh", "watch", "wait":
+		return nil
+	default:
+		return fmt.Errorf("unknown command %q", args[0])
+	}
+	return errors.Join(err, state.save())
+}
+
+func snapdFile() string { return filepath.Join(record.Dir, "snapd.json") }
+
+func loadSnapd(o record.Options) (*snapd, error) {
+	s := &snapd{Installed: o.Installed, Settings: map[string]map[string]string{}, Started: map[string]int{}}
+	text, err := os.ReadFile(snapdFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, json.Unmarshal(text, s)
+}
+
+func (s *snapd) save() error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(snapdFile(), text, 0o644)
+}
+
+func (s *snapd) list(names []string) error {
+	for _, name := range names {
+		if !slices.Contains(s.Installed, name) {
+			return fmt.Errorf("no matching snaps installed: %s", name)
+		}
+	}
+	return nil
+}
+
+func (s *snapd) install(names []string, o record.Options) error {
+	if o.StoreDown || o.StoreBehindProxy && s.Settings["system"]["proxy.https"] == "" {
+		return errors.New("cannot reach the store: context deadline exceeded")
+	}
+	for _, name := range names {
+		if !slices.Contains(s.Installed, name) {
+			s.Installed = append(s.Installed, name)
+		}
+	}
+	return nil
+}
+
+func (s *snapd) set(words []string, o record.Options) error {
+	if len(words) < 2 {
+		return errors.New("missing snap or setting")
+	}
+	name := words[0]
+	if name != "system" {
+		if err := s.list(words[:1]); err != nil {
+			return err
+		}
+	}
+	if s.Settings[name] == nil {
+		s.Settings[name] = map[string]string{}
+	}
+	for _, word := range words[1:] {
+		key, value, found := strings.Cut(word, "=")
+		if !found {
+			return fmt.Errorf("invalid configuration: %q (want key=value)", word)
+		}
+		s.Settings[name][key] = value
+	}
+	if name == aproxyName && !o.AproxyDeaf {
+		return s.restartAproxy()
+	}
+	return nil
+}
+
+// restartAproxy does what the snap's configure hook does, and like it does not wait until the service listens.
+func (s *snapd) restartAproxy() error {
+	if pid := s.Started[aproxyName]; pid != 0 {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+	}
+	journal, err := openJournal(aproxyName)
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
+	cmd := exec.Command("/proc/self/exe", s.Settings[aproxyName]["listen"], s.Settings[aproxyName]["proxy"])
+	cmd.Args[0] = aproxyName
+	cmd.Env = []string{}
+	cmd.Stdout, cmd.Stderr = journal, journal
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	s.Started[aproxyName] = cmd.Process.Pid
+	return nil
+}
+
+func openJournal(name string) (*os.File, error) {
+	return os.OpenFile(filepath.Join(record.Dir, name+".journal"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+}
