@@ -32,15 +32,15 @@ const (
 
 // Secret reads the secret with that URI ("secret:…"). See [ErrSecretNotFound] and [ErrPermission].
 func (t *Tools) Secret(ctx context.Context, uri string, revision Revision) (SecretContent, error) {
-	return t.readSecret(ctx, revision, "--", uri)
+	return t.readSecret(ctx, uri, revision, "--", uri)
 }
 
 // SecretByLabel reads a secret this application owns by its label.
 func (t *Tools) SecretByLabel(ctx context.Context, label string, revision Revision) (SecretContent, error) {
-	return t.readSecret(ctx, revision, "--label="+label)
+	return t.readSecret(ctx, "with label "+label, revision, "--label="+label)
 }
 
-func (t *Tools) readSecret(ctx context.Context, revision Revision, which ...string) (SecretContent, error) {
+func (t *Tools) readSecret(ctx context.Context, name string, revision Revision, which ...string) (SecretContent, error) {
 	args := []string{"--format=json"}
 	switch revision {
 	case Latest:
@@ -51,7 +51,7 @@ func (t *Tools) readSecret(ctx context.Context, revision Revision, which ...stri
 	}
 	values := map[string]string{}
 	if err := t.read(ctx, &values, "secret-get", append(args, which...)...); err != nil {
-		return nil, fmt.Errorf("cannot read secret %s: %w", which[len(which)-1], err)
+		return nil, fmt.Errorf("cannot read secret %s: %w", name, err)
 	}
 	content := make(SecretContent, len(values))
 	for key, value := range values {

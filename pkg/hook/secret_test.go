@@ -39,6 +39,18 @@ func TestReadSecret(t *testing.T) {
 	}
 }
 
+func TestReadSecretErrorsNameIt(t *testing.T) {
+	t.Parallel()
+	fake := newTools(t, map[string]answer{"secret-get": {Stderr: "ERROR permission denied", Code: 1}})
+	tools := fake.hookTools()
+
+	_, err := tools.Secret(t.Context(), uri, hook.Peek)
+	require.EqualError(t, err, "cannot read secret "+uri+": cannot run secret-get: permission denied (exit status 1)")
+	_, err = tools.SecretByLabel(t.Context(), "garm-secrets", hook.Peek)
+	require.EqualError(t, err, "cannot read secret with label garm-secrets: cannot run secret-get: permission denied (exit status 1)")
+	assert.ErrorIs(t, err, hook.ErrPermission)
+}
+
 func TestReadSecretThatIsNoURI(t *testing.T) {
 	t.Parallel()
 	fake := newTools(t, map[string]answer{"secret-get": {Stderr: `ERROR secret URI "--refresh" not valid`, Code: 2}})
@@ -72,7 +84,8 @@ func TestWrittenSecretIsOnlyInAFile(t *testing.T) {
 			require.Len(t, calls, 1)
 			assert.NotContains(t, calls[0].String(), "hunter2")
 			assert.NotContains(t, calls[0].String(), "admin")
-			assert.Equal(t, `{"name":"admin","value":"hunter2 <&> \"ü\"\n"}`+"\n", calls[0].File, "as short as can be: Juju counts its bytes")
+			assert.JSONEq(t, `{"name":"admin","value":"hunter2 <&> \"ü\"\n"}`, calls[0].File)
+			assert.Contains(t, calls[0].File, "<&>", "not longer than need be: Juju counts its bytes")
 			assert.Equal(t, os.FileMode(0o600), calls[0].FileMode)
 			assert.Regexp(t, "--file=/", calls[0].String(), "Juju's agent has another working directory")
 			fake.assertNoSecretFile()

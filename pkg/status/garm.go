@@ -60,9 +60,6 @@ func Failed(why string) hook.Status { return waiting("%s", why) }
 // Pending says what a scale set waits for.
 func Pending(what string) hook.Status { return maintenance("%s", what) }
 
-// Stuck says what cannot go on until somebody acts.
-func Stuck(what string) hook.Status { return blocked("%s", what) }
-
 // Serving is the status of a GARM that has everything as declared.
 func Serving(scaleSets, runners, most int) hook.Status {
 	noun := "scale sets"

@@ -46,8 +46,9 @@ func Params(dir string, built Built) testscript.Params {
 			"juju":              command((*Script).juju),
 			"setup":             command((*Script).setup),
 			"write":             command((*Script).write),
-			"wait":              command((*Script).wait),
+			"wait-for":          command((*Script).waitFor),
 			"tick":              command((*Script).tick),
+			"as":                as,
 			"github":            command((*Script).github),
 			"garm":              command((*Script).garm),
 			"boot":              command((*Script).boot),
@@ -123,6 +124,11 @@ func command(run func(*Script, []string) (string, error)) func(*testscript.TestS
 	}
 }
 
+// as VARIABLE: what the last command printed is $VARIABLE from then on.
+func as(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
 // situation is what a person wants to see when a scenario fails.
 func (s *Script) situation() string {
 	status, err := s.Model.Status(s.ctx)
@@ -156,8 +162,8 @@ func (s *Script) write(args []string) (string, error) {
 	return "", os.WriteFile(filepath.Join(s.operatorDir, args[0]), []byte(args[1]), 0o600)
 }
 
-// wait TARGET STATUS [MESSAGE]: until a unit's or an application's status is STATUS and its message matches.
-func (s *Script) wait(args []string) (string, error) {
+// wait-for TARGET STATUS [MESSAGE]: until a unit's or an application's status is STATUS and its message matches.
+func (s *Script) waitFor(args []string) (string, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
 	defer cancel()
 	return "", s.WaitStatus(ctx, args[0], args[1], strings.Join(args[2:], " "), nil)
@@ -181,8 +187,8 @@ func (s *Script) tick(args []string) (string, error) {
 	return "", s.WaitStatus(ctx, args[1], args[2], args[3], fire)
 }
 
-// WaitStatus waits until the status and message of a unit or an application match; between two looks it calls nudge, if
-// there is one.
+// WaitStatus waits until the status and message of a unit or an application match and nothing is left to do in the model,
+// so that they last; between two looks it calls nudge, if there is one.
 func (b *Bed) WaitStatus(ctx context.Context, target, level, message string, nudge func() error) error {
 	pattern, err := regexp.Compile(message)
 	if err != nil {
@@ -198,7 +204,7 @@ func (b *Bed) WaitStatus(ctx context.Context, target, level, message string, nud
 			return err
 		}
 		if have == level && pattern.MatchString(message) {
-			return nil
+			return b.settled(ctx)
 		}
 		if nudge != nil {
 			if err := nudge(); err != nil {
@@ -207,6 +213,13 @@ func (b *Bed) WaitStatus(ctx context.Context, target, level, message string, nud
 		}
 		return fmt.Errorf("%s is %s %q, not %s %q", target, have, message, level, pattern)
 	})
+}
+
+// settled tells whether every agent is idle right now.
+func (b *Bed) settled(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	return b.Model.Settle(ctx)
 }
 
 // statusOf is the status and message of a unit or of an application.
@@ -270,7 +283,7 @@ func (s *Script) github(args []string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return "", s.AddApp(app, installation, filepath.Join(s.operatorDir, args[3]))
+		return "", s.AddApp(app, installation, args[3])
 	case "scale-sets":
 		var names strings.Builder
 		for _, set := range s.GitHub.ScaleSets(github.Organization(args[1])) {

@@ -8,8 +8,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/garm-charms/garm-charms/tests/github"
@@ -19,13 +21,13 @@ import (
 // Password is the OpenStack password that Setup configures.
 const Password = "not-a-real-password"
 
-// AppKeyFile and PasswordFile are the files, in a bed's directory, of the secrets that Setup adds.
+// AppKeyFile and PasswordFile are the files, in the operator's directory, of the secrets that Setup adds.
 const (
 	AppKeyFile   = "app.pem"
 	PasswordFile = "password.txt"
 )
 
-// AddApp registers a GitHub App whose new key it writes to a file of the bed's directory.
+// AddApp registers a GitHub App whose new key it writes to a file in the operator's directory.
 func (b *Bed) AddApp(appID, installationID int64, file string) error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -33,7 +35,7 @@ func (b *Bed) AddApp(appID, installationID int64, file string) error {
 	}
 	b.GitHub.AddApp(appID, installationID, &key.PublicKey)
 	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-	return os.WriteFile(filepath.Join(b.config.Dir, file), text, 0o600)
+	return os.WriteFile(filepath.Join(b.operatorDir, file), text, 0o600)
 }
 
 // Basics are the options, beside secrets, that every scale set needs; "small" is its name.
@@ -65,7 +67,7 @@ func (b *Bed) Prepare() error {
 	if err := b.AddApp(42, 7, AppKeyFile); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(b.config.Dir, PasswordFile), []byte(Password+"\n"), 0o600)
+	return os.WriteFile(filepath.Join(b.operatorDir, PasswordFile), []byte(Password+"\n"), 0o600)
 }
 
 // Setup prepares and types what an operator types to have GARM run one scale set of the application's name, without
@@ -94,8 +96,9 @@ func (b *Bed) Setup(ctx context.Context, scaleSet string, say func(line string))
 		}
 	}
 	config := "config " + scaleSet
-	for name, value := range Basics(scaleSet) {
-		config += " " + name + "=" + value
+	basics := Basics(scaleSet)
+	for _, name := range slices.Sorted(maps.Keys(basics)) {
+		config += " " + name + "=" + basics[name]
 	}
 	config += " openstack-password=" + uris["openstack"] + " github-app-private-key=" + uris["app-key"]
 	for _, line := range []string{config, "integrate " + scaleSet + " builder", "integrate " + scaleSet + " garm"} {
@@ -117,7 +120,7 @@ func (b *Bed) Type(ctx context.Context, line string, say func(line string)) (str
 // Secrets are the values that must stand nowhere in the world's records, by what they are.
 func (b *Bed) Secrets(ctx context.Context) (map[string]string, error) {
 	secrets := map[string]string{}
-	key, err := os.ReadFile(filepath.Join(b.config.Dir, AppKeyFile))
+	key, err := os.ReadFile(filepath.Join(b.operatorDir, AppKeyFile))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
@@ -125,13 +128,17 @@ func (b *Bed) Secrets(ctx context.Context) (map[string]string, error) {
 		secrets["the App's private key"] = lines[1]
 	}
 	secrets["the OpenStack password"] = Password
-	for _, label := range []string{"garm-secrets", "garm-admin-credentials"} {
-		info, err := b.Model.ShowSecret(ctx, label, true)
+	own, err := b.Model.Secrets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, known := range own {
+		info, err := b.Model.ShowSecret(ctx, known.URI, true)
 		if err != nil {
 			return nil, err
 		}
-		for name, value := range info.Content {
-			if name == "password" || name == "jwt-secret" || name == "db-passphrase" {
+		for _, name := range []string{"password", "jwt-secret", "db-passphrase"} {
+			if value, has := info.Content[name]; has {
 				secrets["GARM's "+name] = value
 			}
 		}

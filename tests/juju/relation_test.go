@@ -23,7 +23,7 @@ if [ -n "$tell" ] && [ -n "$id" ] && [ "$JUJU_HOOK_NAME" = config-changed ]; the
 	else
 		relation-set -r "$id" word="$tell"
 	fi
-	[ "$(config-get fail)" = true ] && exit 1
+	[ "$(config-get fail)" = True ] && exit 1
 fi
 status-set active ok
 `

@@ -36,7 +36,7 @@ func TestFailedHookIsRetried(t *testing.T) {
 
 	require.NoError(t, b.SetConfig(b.ctx(), "tiny", map[string]string{"mood": "good"}, nil))
 	require.NoError(t, b.Settle(b.ctx()))
-	assert.Equal(t, "fine, state", b.message("tiny/0"), "what a failed hook stored is dropped")
+	assert.Equal(t, "fine, state ", b.message("tiny/0"), "what a failed hook stored is dropped")
 	assert.Contains(t, b.said("unit.tiny/0.config-changed"), "mood is bad")
 }
 
@@ -56,6 +56,7 @@ func TestFailedHookWaitsForResolve(t *testing.T) {
 	result, err := b.Run(b.ctx(), "tiny/0", "look", nil)
 	require.NoError(t, err)
 	assert.Equal(t, "completed", result.Status, "actions run although a hook failed")
+	require.ErrorAs(t, b.Settle(b.ctx()), &stuck)
 
 	require.NoError(t, b.Resolve(b.ctx(), "tiny/0", true))
 	require.Error(t, b.Settle(b.ctx()))
@@ -71,7 +72,7 @@ func TestKilledHookRunsAgain(t *testing.T) {
 	b.deploy("tiny", map[string]string{
 		"config.yaml": "options:\n  wait: {type: boolean, default: false}\n",
 		"dispatch": `#!/bin/sh
-if [ "$JUJU_HOOK_NAME" = config-changed ] && [ "$(config-get wait)" = true ] && [ ! -e /tmp/once ]; then
+if [ "$JUJU_HOOK_NAME" = config-changed ] && [ "$(config-get wait)" = True ] && [ ! -e /tmp/once ]; then
 	touch /tmp/once
 	status-set active sleeping
 	exec sleep 1000

@@ -14,11 +14,12 @@ import (
 
 func deploy(ctx context.Context, l *line) error {
 	d := juju.Deployment{Units: 1}
-	options, storage, resources := pairs{}, pairs{}, pairs{}
+	options := options{set: pairs{}}
+	storage, resources := pairs{}, pairs{}
 	l.flags.IntVar(&d.Units, "n", 1, "")
 	l.flags.IntVar(&d.Units, "num-units", 1, "")
 	l.flags.BoolVar(&d.Trust, "trust", false, "")
-	l.flags.Var(options, "config", "")
+	l.flags.Var(&options, "config", "")
 	l.flags.Var(storage, "storage", "")
 	l.flags.Var(resources, "resource", "")
 	words, err := l.parse(1, 2)
@@ -32,10 +33,63 @@ func deploy(ctx context.Context, l *line) error {
 		return err
 	}
 	d.Storage, d.Resources = storage, l.paths(resources)
-	if d.Config, err = l.values(join(options)); err != nil {
+	if d.Config, err = l.options(options, d.Application); err != nil {
 		return err
 	}
 	return l.Driver.Deploy(ctx, d)
+}
+
+// options are the values of a repeated --config: key=value, or the name of a file.
+type options struct {
+	set   pairs
+	files []string
+}
+
+func (o *options) String() string { return fmt.Sprint(o.set, o.files) }
+
+// Set takes one value of --config.
+func (o *options) Set(text string) error {
+	if strings.Contains(text, "=") {
+		return o.set.Set(text)
+	}
+	o.files = append(o.files, text)
+	return nil
+}
+
+func (l *line) options(o options, application string) (map[string]string, error) {
+	values, err := l.values(join(o.set))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range o.files {
+		inFile, err := l.optionsFile(name, application)
+		if err != nil {
+			return nil, err
+		}
+		for key, value := range inFile {
+			if _, set := values[key]; !set {
+				values[key] = value
+			}
+		}
+	}
+	return values, nil
+}
+
+// optionsFile reads a YAML file of options under the application's name.
+func (l *line) optionsFile(name, application string) (map[string]string, error) {
+	text, err := l.read(name)
+	if err != nil {
+		return nil, err
+	}
+	var applications map[string]map[string]any
+	if err := yaml.Unmarshal([]byte(text), &applications); err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", name, err)
+	}
+	values := map[string]string{}
+	for key, value := range applications[application] {
+		values[key] = fmt.Sprint(value)
+	}
+	return values, nil
 }
 
 func charmName(path string) (string, error) {
@@ -109,13 +163,21 @@ func resolve(ctx context.Context, l *line) error {
 }
 
 func config(ctx context.Context, l *line) error {
-	reset := ""
+	reset, file := "", ""
 	l.flags.StringVar(&reset, "reset", "", "")
+	l.flags.StringVar(&file, "file", "", "")
 	words, err := l.parse(1, 1000)
 	if err != nil {
 		return err
 	}
 	application, words := words[0], words[1:]
+	if file != "" {
+		values, err := l.optionsFile(file, application)
+		if err != nil {
+			return err
+		}
+		return l.Driver.SetConfig(ctx, application, values, nil)
+	}
 	if len(words) == 0 && reset == "" {
 		values, err := l.Driver.Config(ctx, application)
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 
 const preJobScript = `#!/bin/bash
 echo "pre-job script: a job of $GITHUB_REPOSITORY begins"
-docker ps --format '{{.Names}}'
+echo "a text for another template engine: {{.Names}}"
 `
 
 // demo is the whole story: deploy, configure, integrate, boot, run a job, clear.
@@ -114,19 +114,15 @@ func bootRunner(ctx context.Context, t *teller) error {
 	if err != nil {
 		return err
 	}
-	t.quote(lastLines(string(machine.Log()), 12))
+	t.quote(milestones(string(machine.Log())))
 	env, err := machine.RunnerEnv(ctx)
 	if err != nil {
 		return err
 	}
 	t.say("")
 	t.check("the runner's service started, as user runner", env["USER"] == "runner" || env["HOME"] == "/home/runner")
-	for key, want := range map[string]string{
-		"DOCKERHUB_MIRROR":                   "https://mirror.example.com:5000",
-		"ACTION_OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel.example.com:4317",
-	} {
-		t.check(key+" is in its environment", env[key] == want)
-	}
+	t.check("DOCKERHUB_MIRROR is in its environment", env["DOCKERHUB_MIRROR"] == "https://mirror.example.com:5000")
+	t.check("ACTION_OTEL_EXPORTER_OTLP_ENDPOINT is in its environment", env["ACTION_OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel.example.com:4317")
 	if err := checkMachine(ctx, t, machine); err != nil {
 		return err
 	}
@@ -206,7 +202,13 @@ func clearOptions(ctx context.Context, t *teller) error {
 	return nil
 }
 
-func lastLines(text string, n int) string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+// milestones leaves out what GARM's script traces: it has the runner's token in it.
+func milestones(console string) string {
+	var text strings.Builder
+	for line := range strings.Lines(console) {
+		if strings.HasPrefix(line, "cloud-init:") || strings.HasPrefix(line, "[garm-runner]") {
+			text.WriteString(line)
+		}
+	}
+	return text.String()
 }

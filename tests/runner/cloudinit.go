@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"os/exec"
 	"strings"
 
@@ -52,83 +51,88 @@ type writeFile struct {
 // defaultUser is the one that a baked image has the runner application of.
 func defaultUser() account { return account{Name: "runner", Home: "/home/runner", Shell: "/bin/bash"} }
 
-func parseUserData(text []byte) (userData, error) {
+// parseUserData returns what cloud-init does with a configuration.
+func parseUserData(text []byte) ([]module, error) {
 	const head = "#cloud-config\n"
 	var u userData
 	if !bytes.HasPrefix(text, []byte(head)) {
-		return u, fmt.Errorf("cannot read user data: it does not begin with %q", head)
+		return nil, fmt.Errorf("cannot read user data: it does not begin with %q", head)
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&u); err != nil {
-		return u, fmt.Errorf("cannot read user data: %w", err)
+		return nil, fmt.Errorf("cannot read user data: %w", err)
 	}
 	if u.SystemInfo.DefaultUser.Name == "" {
-		return u, errors.New("cannot read user data: it has no default user")
+		return nil, errors.New("cannot read user data: it has no default user")
 	}
-	return u, nil
+	return u.modules()
 }
 
-// initialise runs cloud-init's modules in its order (cloud-init 24.1, config/cloud.cfg): files, certificates, users,
-// packages, commands. A command that fails does not stop the next.
-func (m *Machine) initialise(ctx context.Context, u userData) error {
+// module is one thing that a module of cloud-init does, as a script that root runs.
+type module struct {
+	args   []string // the module's name and what it is given
+	script string
+	stdin  []byte
+}
+
+// modules returns what cloud-init does, in its order (cloud-init 24.1, config/cloud.cfg): files, certificates, users,
+// packages, commands.
+func (u userData) modules() ([]module, error) {
+	var list []module
 	for _, f := range u.WriteFiles {
-		if err := m.write(ctx, f); err != nil {
-			return err
+		m, err := f.module()
+		if err != nil {
+			return nil, fmt.Errorf("cannot read user data: %w", err)
 		}
+		list = append(list, m)
 	}
-	if err := m.trust(ctx, u.CACerts.Trusted); err != nil {
-		return err
+	if certificates := u.CACerts.Trusted; len(certificates) > 0 {
+		list = append(list, module{args: []string{"ca-certs"}, script: trust(certificates)})
 	}
-	if err := m.step(ctx, addUser(u.SystemInfo.DefaultUser), nil, "users", u.SystemInfo.DefaultUser.Name); err != nil {
-		return err
-	}
-	if u.PackageUpgrade || len(u.Packages) > 0 {
-		// The machine has its packages; that they were asked for is all that is recorded.
-		args := append([]string{"packages"}, u.Packages...)
-		if u.PackageUpgrade {
-			args = append(args, "--upgrade")
-		}
-		if err := m.step(ctx, "true", nil, args...); err != nil {
-			return err
-		}
+	list = append(list, module{args: []string{"users", u.SystemInfo.DefaultUser.Name}, script: addUser(u.SystemInfo.DefaultUser)})
+	// The machine has its packages; that they were asked for is all that is recorded.
+	if args := u.packages(); len(args) > 0 {
+		list = append(list, module{args: append([]string{"packages"}, args...), script: "true"})
 	}
 	for _, line := range u.RunCmd {
-		if err := m.step(ctx, line, nil, "runcmd", line); err != nil {
-			return err
-		}
+		list = append(list, module{args: []string{"runcmd", line}, script: line})
 	}
-	return nil
+	return list, nil
 }
 
-func (m *Machine) write(ctx context.Context, f writeFile) error {
+func (u userData) packages() []string {
+	if u.PackageUpgrade {
+		return append([]string{"--upgrade"}, u.Packages...)
+	}
+	return u.Packages
+}
+
+func (f writeFile) module() (module, error) {
 	content := []byte(f.Content)
 	switch f.Encoding {
 	case "":
 	case "b64":
 		var err error
 		if content, err = base64.StdEncoding.DecodeString(f.Content); err != nil {
-			return fmt.Errorf("cannot decode %s of user data: %w", f.Path, err)
+			return module{}, fmt.Errorf("cannot decode file %s: %w", f.Path, err)
 		}
 	default:
-		return fmt.Errorf("cannot decode %s of user data: unknown encoding %q", f.Path, f.Encoding)
+		return module{}, fmt.Errorf("cannot decode file %s: unknown encoding %q", f.Path, f.Encoding)
 	}
 	file := shellWord(f.Path)
 	script := fmt.Sprintf("set -e\nmkdir -p \"$(dirname %s)\"\ncat >%s\nchown %s %s\nchmod %s %s\n",
 		file, file, shellWord(f.Owner), file, shellWord(f.Permissions), file)
-	return m.step(ctx, script, content, "write_files", f.Path)
+	return module{args: []string{"write_files", f.Path}, script: script, stdin: content}, nil
 }
 
-func (m *Machine) trust(ctx context.Context, certificates []string) error {
-	if len(certificates) == 0 {
-		return nil
-	}
+func trust(certificates []string) string {
 	var script strings.Builder
 	script.WriteString("set -e\nmkdir -p /usr/local/share/ca-certificates\n")
 	for i, certificate := range certificates {
 		fmt.Fprintf(&script, "printf %%s %s >/usr/local/share/ca-certificates/cloud-init-ca-cert-%d.crt\n", shellWord(certificate), i+1)
 	}
-	return m.step(ctx, script.String()+"update-ca-certificates\n", nil, "ca-certs")
+	return script.String() + "update-ca-certificates\n"
 }
 
 // addUser is a script that makes the default user as cloud-init does. One that the image has stays as it is, but for
@@ -148,29 +152,24 @@ func addUser(a account) string {
 	return script
 }
 
-// step runs a script as root, with its output on the console, and records it.
-func (m *Machine) step(ctx context.Context, script string, stdin []byte, args ...string) error {
-	fmt.Fprintf(m.log, "cloud-init: %s\n", strings.Join(args, " "))
-	from, err := m.log.Seek(0, io.SeekEnd)
-	if err != nil {
-		return fmt.Errorf("cannot read console: %w", err)
+// run runs a module with its output on the console, and records it. A script that fails is recorded like any other, and
+// does not stop cloud-init.
+func (m *Machine) run(ctx context.Context, do module) error {
+	if _, err := fmt.Fprintf(m.log, "cloud-init: %s\n", strings.Join(do.args, " ")); err != nil {
+		return fmt.Errorf("cannot write console: %w", err)
 	}
-	cmd := m.Command(ctx, "root", "/bin/sh", "-c", script)
-	cmd.Stdin = bytes.NewReader(stdin)
+	from := len(m.Log())
+	cmd := m.Command(ctx, "root", "/bin/sh", "-c", do.script)
+	cmd.Stdin = bytes.NewReader(do.stdin)
 	// A file, not a pipe: what the script leaves in the background may keep it open.
 	cmd.Stdout, cmd.Stderr = m.log, m.log
-	err = cmd.Run()
+	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
-		return fmt.Errorf("cannot run %s of cloud-init: %w", args[0], errors.Join(err, ctx.Err()))
-	}
-	env := map[string]string{}
-	for _, v := range cmd.Env {
-		key, value, _ := strings.Cut(v, "=")
-		env[key] = value
+		return fmt.Errorf("cannot run %s of cloud-init: %w", do.args[0], errors.Join(err, ctx.Err()))
 	}
 	return record.Append(m.shared(), Step{
-		Program: "cloud-init", Args: args, User: "root", ExitCode: cmd.ProcessState.ExitCode(), Env: env,
-		Output: string(m.Log()[from:]),
+		Program: "cloud-init", Args: do.args, User: "root", ExitCode: cmd.ProcessState.ExitCode(),
+		Env: record.Environment(cmd.Env), Output: string(m.Log()[from:]),
 	})
 }

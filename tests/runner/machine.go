@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +56,10 @@ func (m *Machine) File(path string) (File, error) {
 	if err != nil {
 		return File{}, fmt.Errorf("cannot read %s of machine: %w", path, err)
 	}
-	stat := info.Sys().(*syscall.Stat_t)
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return File{}, fmt.Errorf("cannot stat %s of machine: no owner", path)
+	}
 	owner := m.name("/etc/passwd", stat.Uid) + ":" + m.name("/etc/group", stat.Gid)
 	return File{Content: content, Mode: info.Mode(), Owner: owner}, nil
 }
@@ -127,12 +129,7 @@ func (m *Machine) RunnerEnv(ctx context.Context) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the runner's environment: %w", err)
 	}
-	env := map[string]string{}
-	for v := range bytes.SplitSeq(bytes.TrimSuffix(file.Content, []byte{0}), []byte{0}) {
-		key, value, _ := strings.Cut(string(v), "=")
-		env[key] = value
-	}
-	return env, nil
+	return record.Environment(strings.Split(strings.TrimSuffix(string(file.Content), "\x00"), "\x00")), nil
 }
 
 // JobResult is what a job got from the runner before its first step.

@@ -79,18 +79,30 @@ const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap
 // its exit code: see Ran. An error is about the sandbox or about user data that cloud-init would not read; then
 // nothing is left running.
 func Boot(ctx context.Context, c Config) (*Machine, error) {
-	config, err := parseUserData(c.UserData)
+	modules, err := parseUserData(c.UserData)
 	if err != nil {
 		return nil, fmt.Errorf("cannot boot %s: %w", c.Name, err)
 	}
 	m := &Machine{dir: c.Dir}
-	if err := m.start(ctx, c); err != nil {
-		return nil, fmt.Errorf("cannot boot %s: %w", c.Name, errors.Join(err, m.Close()))
-	}
-	if err := errors.Join(m.prepare(ctx, c), m.initialise(ctx, config)); err != nil {
+	if err := m.boot(ctx, c, modules); err != nil {
 		return nil, fmt.Errorf("cannot boot %s: %w", c.Name, errors.Join(err, m.Close()))
 	}
 	return m, nil
+}
+
+func (m *Machine) boot(ctx context.Context, c Config, modules []module) error {
+	if err := m.start(ctx, c); err != nil {
+		return err
+	}
+	if err := m.prepare(ctx, c); err != nil {
+		return err
+	}
+	for _, do := range modules {
+		if err := m.run(ctx, do); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *Machine) start(ctx context.Context, c Config) error {

@@ -105,7 +105,7 @@ func TestRunnerWithAllOptions(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "runner:runner", dot.Owner)
 
-			assert.Equal(t, "", strings.Join(leftovers(t, m), "\n"))
+			assert.Empty(t, leftovers(t, m))
 		})
 	}
 }

@@ -27,18 +27,22 @@ func aproxy(args []string) error {
 	if len(args) != 2 {
 		return errors.New("usage: aproxy LISTEN PROXY")
 	}
-	listener, err := net.Listen("tcp4", args[0])
+	address, err := net.ResolveTCPAddr("tcp4", args[0])
+	if err != nil {
+		return err
+	}
+	listener, err := net.ListenTCP("tcp4", address)
 	if err != nil {
 		return err
 	}
 	for {
-		c, err := listener.Accept()
+		c, err := listener.AcceptTCP()
 		if err != nil {
 			return err
 		}
 		go func() {
 			defer c.Close()
-			if err := forward(c.(*net.TCPConn), args[1]); err != nil {
+			if err := forward(c, args[1]); err != nil {
 				fmt.Fprintf(os.Stderr, "cannot forward: %v\n", err)
 			}
 		}()
@@ -139,7 +143,11 @@ func dial(proxy, target string) (*net.TCPConn, error) {
 	if !found {
 		account, address = "", proxy
 	}
-	c, err := net.DialTimeout("tcp", address, 10*time.Second)
+	resolved, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	c, err := net.DialTCP("tcp", nil, resolved)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +165,7 @@ func dial(proxy, target string) (*net.TCPConn, error) {
 	if fields := strings.Fields(status); len(fields) < 2 || fields[1] != "200" {
 		return nil, errors.Join(fmt.Errorf("proxy refuses %s: %q", target, status), c.Close())
 	}
-	return c.(*net.TCPConn), nil
+	return c, nil
 }
 
 // readHead reads an answer byte by byte up to the empty line, as what follows belongs to the client.

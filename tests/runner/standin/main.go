@@ -51,12 +51,18 @@ func recordCall(program string, args []string, code int) error {
 	if u, err := user.LookupId(name); err == nil {
 		name = u.Username
 	}
-	env := map[string]string{}
-	for _, v := range os.Environ() {
-		key, value, _ := strings.Cut(v, "=")
-		env[key] = value
+	return record.Append(record.Dir, record.Step{Program: program, Args: args, User: name, ExitCode: code, Env: record.Environment(os.Environ())})
+}
+
+// words are arguments without flags.
+func words(args []string) []string {
+	var list []string
+	for _, arg := range args {
+		if !strings.HasPrefix(arg, "-") {
+			list = append(list, arg)
+		}
 	}
-	return record.Append(record.Dir, record.Step{Program: program, Args: args, User: name, ExitCode: code, Env: env})
+	return list
 }
 
 func needRoot() error {

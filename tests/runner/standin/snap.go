@@ -26,37 +26,36 @@ func snap(args []string, o record.Options) error {
 	if len(args) == 0 {
 		return errors.New("missing command")
 	}
-	var words []string // without flags
-	for _, arg := range args[1:] {
-		if !strings.HasPrefix(arg, "-") {
-			words = append(words, arg)
-		}
-	}
 	state, err := loadSnapd(o)
 	if err != nil {
 		return err
 	}
-	if args[0] == "list" {
-		return state.list(words)
-	}
-	if slices.Contains([]string{"install", "set", "start", "enable", "refresh"}, args[0]) {
-		if err := needRoot(); err != nil {
-			return err
-		}
-	}
+	names := words(args[1:])
 	switch args[0] {
-	case "install":
-		err = state.install(words, o)
-	case "set":
-		err = state.set(words, o)
-	case "start", "enable":
-		err = state.list(words)
-	case "refresh", "watch", "wait":
+	case "list":
+		return state.list(names)
+	case "watch", "wait":
 		return nil
-	default:
-		return fmt.Errorf("unknown command %q", args[0])
 	}
-	return errors.Join(err, state.save())
+	if err := needRoot(); err != nil {
+		return err
+	}
+	return errors.Join(state.change(args[0], names, o), state.save())
+}
+
+// change carries out a command of root's.
+func (s *snapd) change(command string, names []string, o record.Options) error {
+	switch command {
+	case "install":
+		return s.install(names, o)
+	case "set":
+		return s.set(names, o)
+	case "start", "enable":
+		return s.list(names)
+	case "refresh":
+		return nil
+	}
+	return fmt.Errorf("unknown command %q", command)
 }
 
 func snapdFile() string { return filepath.Join(record.Dir, "snapd.json") }

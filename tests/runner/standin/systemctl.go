@@ -16,18 +16,11 @@ import (
 )
 
 func systemctl(args []string, o record.Options) error {
-	var words []string
-	now := false
-	for _, arg := range args {
-		now = now || arg == "--now"
-		if !strings.HasPrefix(arg, "-") {
-			words = append(words, arg)
-		}
-	}
-	if len(words) == 0 {
+	plain := words(args)
+	if len(plain) == 0 {
 		return errors.New("missing command")
 	}
-	command, units := words[0], words[1:]
+	command, units := plain[0], plain[1:]
 	if command == "is-active" {
 		return areActive(units, o)
 	}
@@ -38,7 +31,7 @@ func systemctl(args []string, o record.Options) error {
 	case "daemon-reload":
 		return nil
 	case "enable":
-		if now {
+		if slices.Contains(args, "--now") {
 			return each(units, o, start)
 		}
 		return each(units, o, exists)

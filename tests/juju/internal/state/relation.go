@@ -209,7 +209,7 @@ func (m *Model) Integrate(a, b string) (*Relation, error) {
 		if r.Life != life.Alive {
 			return nil, errors.Errorf("cannot add relation %q: relation %s is dying, but not yet removed", key, key)
 		}
-		return nil, errors.NewAlreadyExists(nil, fmt.Sprintf("cannot add relation %q: relation %s", key, key))
+		return nil, errors.Annotatef(errors.AlreadyExistsf("relation %s", key), "cannot add relation %q", key)
 	}
 	for _, e := range endpoints {
 		if err := m.checkEnd(e); err != nil {

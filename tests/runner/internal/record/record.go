@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Dir is where the machine has the directory.
@@ -78,6 +79,16 @@ func ReadOptions(dir string) (Options, error) {
 		return o, fmt.Errorf("cannot read options of machine: %w", err)
 	}
 	return o, nil
+}
+
+// Environment is a list of KEY=value as a map.
+func Environment(list []string) map[string]string {
+	env := map[string]string{}
+	for _, v := range list {
+		key, value, _ := strings.Cut(v, "=")
+		env[key] = value
+	}
+	return env
 }
 
 // Append adds a step. One write of a line to a file opened for appending does not mix with others.
