@@ -110,11 +110,11 @@ func (f Findings) scaleSetID(want desired.ScaleSet) uint {
 // failure is why a wanted scale set does not stand as declared; empty if it does.
 func (f Findings) failure(want desired.ScaleSet) string {
 	credentials := f.credentialsOf(want.Entity)
-	concerns := func(o reconcile.Outcome) bool {
-		return isOf(o.Name, want) || o.Name == want.Entity.String() || slices.Contains(credentials, o.Name)
-	}
-	if why := firstFailure(f.Report.Outcomes, concerns); why != nil {
-		return why.Error()
+	for _, o := range f.Report.Outcomes {
+		concerns := isOf(o.Name, want) || o.Name == want.Entity.String() || slices.Contains(credentials, o.Name)
+		if o.Err != nil && concerns {
+			return o.Err.Error()
+		}
 	}
 	for _, e := range f.Before.Entities {
 		if e.EntityRef == want.Entity && e.Failure != "" && e.Failure != startingUp {
@@ -131,22 +131,6 @@ func (f Findings) credentialsOf(entity desired.EntityRef) (names []string) {
 		}
 	}
 	return names
-}
-
-// firstFailure is the first error among the outcomes that concern something, but that of a change which was not tried
-// only if there is no other.
-func firstFailure(outcomes []reconcile.Outcome, concerns func(reconcile.Outcome) bool) error {
-	var skipped error
-	for _, o := range outcomes {
-		switch {
-		case o.Err == nil || !concerns(o):
-		case !wasSkipped(o):
-			return o.Err
-		case skipped == nil:
-			skipped = o.Err
-		}
-	}
-	return skipped
 }
 
 func wasSkipped(o reconcile.Outcome) bool {
@@ -166,8 +150,6 @@ func (f Findings) Summary(answers map[string]configurator.Answer) hook.Status {
 	switch {
 	case len(statuses) > 0:
 		return Worst(statuses)
-	case f.Report.Err() != nil: // of whatever no configurator was told of
-		return Failed(f.Report.Err().Error())
 	case len(f.Declared) == 0:
 		return NoConfigurator()
 	}

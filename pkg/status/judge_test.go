@@ -96,7 +96,7 @@ func (p pass) report(made plan.Plan) reconcile.Report {
 		case o.Err != nil:
 			failed[c.Name] = true
 		case c.ScaleSet != nil && c.Verb == plan.Create:
-			r.Inventory.ScaleSets[77] = plan.Owned{Application: c.Application}
+			r.Inventory.ScaleSets[77+uint(len(r.Inventory.ScaleSets))] = plan.Owned{Application: c.Application}
 		case c.Template != nil && c.Verb == plan.Create:
 			r.TemplateIDs[c.Template.Name] = 78
 		}
@@ -121,6 +121,11 @@ func TestJudge(t *testing.T) {
 		unit    string
 	}{
 		{"all stands", func(*pass) {}, ready, "active: 1 scale set, 2/3 runners"},
+		{
+			"beside one that was made by hand", func(p *pass) {
+				p.have.ScaleSets = append(p.have.ScaleSets, desired.ScaleSet{ScaleSetKey: desired.ScaleSetKey{Name: "by-hand"}, ID: 9, Runners: 4})
+			}, ready, "active: 1 scale set, 2/3 runners",
+		},
 		{
 			"all is new", func(p *pass) { p.have, p.inventory = desired.State{}, plan.Inventory{} },
 			configurator.Answer{Status: "ready", ScaleSetID: "77", TemplateID: "78", ProviderName: "cloud"},
@@ -183,6 +188,21 @@ func TestJudge(t *testing.T) {
 		},
 
 		// What is on its way out.
+		{
+			"the new name cannot be had, the former one drains", func(p *pass) {
+				p.want.ScaleSets = slices.Clone(p.want.ScaleSets)
+				p.want.ScaleSets[0].Name = "new"
+				p.fails = map[string]string{"create scale set new of organization acme": "it failed"}
+			}, configurator.Answer{Status: "pending", Message: "it failed", TemplateID: "12", ProviderName: "cloud"}, "waiting: small: it failed (and 1 more)",
+		},
+		{
+			"one drains, another cannot be deleted", func(p *pass) {
+				gone := desired.ScaleSet{ScaleSetKey: desired.ScaleSetKey{Entity: organization("acme"), Name: "gone"}, ID: 4}
+				p.have.ScaleSets = append(p.have.ScaleSets, gone)
+				p.inventory.ScaleSets[4] = plan.Owned{Application: "former"}
+				*p = pass{have: p.have, inventory: p.inventory, fails: map[string]string{"delete scale set gone of organization acme": "GitHub refuses"}}
+			}, configurator.Answer{}, "waiting: GitHub refuses (and 1 more)",
+		},
 		{
 			"a former scale set drains", func(p *pass) {
 				former := desired.ScaleSet{ScaleSetKey: desired.ScaleSetKey{Entity: organization("acme"), Name: "former"}, ID: 4, Runners: 1, BusyRunners: 1}
@@ -270,15 +290,35 @@ func TestWhatWasNotTriedIsNotReady(t *testing.T) {
 }
 
 func TestFailureOfOneConfiguratorIsNotTheOthers(t *testing.T) {
+	for _, failing := range []string{"create scale set other of organization other", "create organization other", "create credential app-43-7"} {
+		p := standing(func(p *pass) {
+			other := desired.Entity{EntityRef: organization("other"), Credential: "app-43-7"}
+			set := p.want.ScaleSets[0]
+			set.Name, set.Entity, set.Application, set.Template = "other", other.EntityRef, "other", ""
+			p.want.Credentials = append(p.want.Credentials, desired.Credential{Name: other.Credential})
+			p.want.Entities = append(p.want.Entities, other)
+			p.want.ScaleSets = append(p.want.ScaleSets, set)
+			p.declared = append(p.declared, configurator.Declared{Application: "other", RelationID: "garm-configurator:2"})
+			p.fails = map[string]string{failing: "it failed"}
+		})
+		answers := p.findings().Judge()
+		assert.Equal(t, "ready", answers["garm-configurator:1"].Status, failing)
+		assert.Equal(t, configurator.Answer{Status: "pending", Message: "it failed", TemplateID: "2", ProviderName: "cloud"}, answers["garm-configurator:2"])
+		assert.Equal(t, hook.Status{Level: hook.Waiting, Message: "other: it failed"}, p.findings().Summary(answers))
+	}
+}
+
+func TestEachConfiguratorGetsItsOwnID(t *testing.T) {
 	p := standing(func(p *pass) {
+		p.have, p.inventory = desired.State{}, plan.Inventory{}
 		other := p.want.ScaleSets[0]
 		other.Name, other.Application, other.Template = "other", "other", ""
 		p.want.ScaleSets = append(p.want.ScaleSets, other)
 		p.declared = append(p.declared, configurator.Declared{Application: "other", RelationID: "garm-configurator:2"})
-		p.fails = map[string]string{"create scale set other of organization acme": "it failed"}
 	})
-	answers := p.findings().Judge()
-	assert.Equal(t, "ready", answers["garm-configurator:1"].Status)
-	assert.Equal(t, configurator.Answer{Status: "pending", Message: "it failed", TemplateID: "2", ProviderName: "cloud"}, answers["garm-configurator:2"])
-	assert.Equal(t, hook.Status{Level: hook.Waiting, Message: "other: it failed"}, p.findings().Summary(answers))
+	for range 20 { // whatever the order of the inventory
+		answers := p.findings().Judge()
+		assert.Equal(t, "77", answers["garm-configurator:1"].ScaleSetID)
+		assert.Equal(t, "78", answers["garm-configurator:2"].ScaleSetID)
+	}
 }

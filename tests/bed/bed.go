@@ -5,9 +5,7 @@
 package bed
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -226,60 +224,6 @@ func until(ctx context.Context, try func() error) error {
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
-}
-
-// Leaks names the records of this world in which a secret stands that must not be there.
-func (b *Bed) Leaks(ctx context.Context, secrets map[string]string) ([]string, error) {
-	records, err := b.records(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var leaks []string
-	for where, text := range records {
-		for name, value := range secrets {
-			if bytes.Contains(text, []byte(value)) {
-				leaks = append(leaks, fmt.Sprintf("%s stands in %s", name, where))
-			}
-		}
-	}
-	return leaks, nil
-}
-
-func (b *Bed) records(ctx context.Context) (map[string][]byte, error) {
-	records := map[string][]byte{}
-	for i, line := range b.Model.DebugLog() {
-		records[fmt.Sprintf("log line %d of %s", i, line.Unit)] = []byte(line.Message)
-	}
-	for i, call := range b.Model.Calls() {
-		if call.Args[0] == "action-set" {
-			continue // Juju's only way for the result of get-credentials
-		}
-		records[fmt.Sprintf("arguments of hook tool call %d, %s of %s in %s", i, call.Args[0], call.Unit, call.Hook)] = []byte(fmt.Sprint(call.Args))
-	}
-	bags, err := b.databags(ctx)
-	if err != nil {
-		return nil, err
-	}
-	records["databags"] = bags
-	status, err := b.Model.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
-	records["status"] = []byte(status.String())
-	for name, machine := range b.machines {
-		records["console of "+name] = machine.Log()
-	}
-	return records, nil
-}
-
-// databags are those of the garm-configurator relation, as the garm unit sees them. The image relation's has the password:
-// that is its contract.
-func (b *Bed) databags(ctx context.Context) ([]byte, error) {
-	info, err := b.Model.ShowUnit(ctx, "garm/0")
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(info)
 }
 
 // placeCharms gives Dir the packed charms under their plain names.

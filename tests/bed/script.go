@@ -243,8 +243,22 @@ func (s *Script) killGARM(args []string) (string, error) {
 	return "", s.KillGARM(s.ctx, args[0])
 }
 
+// restart-container UNIT CONTAINER: until the charm has dealt with it.
 func (s *Script) restartContainer(args []string) (string, error) {
-	return "", s.Model.RestartContainer(s.ctx, args[0], args[1])
+	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
+	defer cancel()
+	before := len(s.Model.Hooks(args[0]))
+	if err := s.Model.RestartContainer(ctx, args[0], args[1]); err != nil {
+		return "", err
+	}
+	return "", until(ctx, func() error {
+		for _, hook := range s.Model.Hooks(args[0])[before:] {
+			if hook.Name == args[1]+"-pebble-ready" && !hook.End.IsZero() {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s had no pebble-ready after its container %s was restarted", args[0], args[1])
+	})
 }
 
 func (s *Script) restartPod(args []string) (string, error) {

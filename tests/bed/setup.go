@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -117,17 +116,24 @@ func (b *Bed) Type(ctx context.Context, line string, say func(line string)) (str
 	return out.String(), err
 }
 
-// Secrets are the values that must stand nowhere in the world's records, by what they are.
-func (b *Bed) Secrets(ctx context.Context) (map[string]string, error) {
-	secrets := map[string]string{}
+// Secret is a value that must not stand in the world's records.
+type Secret struct {
+	Name  string // what it is
+	Value string
+	// OnConsole says that GARM's own install script shows it on the runner's console, which only the cloud's owner sees.
+	OnConsole bool
+}
+
+// Secrets are those that this world has so far.
+func (b *Bed) Secrets(ctx context.Context) ([]Secret, error) {
+	secrets := []Secret{{Name: "the OpenStack password", Value: Password}}
 	key, err := os.ReadFile(filepath.Join(b.operatorDir, AppKeyFile))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err != nil {
 		return nil, err
 	}
 	if lines := strings.Split(string(key), "\n"); len(lines) > 2 {
-		secrets["the App's private key"] = lines[1]
+		secrets = append(secrets, Secret{Name: "the App's private key", Value: lines[1]})
 	}
-	secrets["the OpenStack password"] = Password
 	own, err := b.Model.Secrets(ctx)
 	if err != nil {
 		return nil, err
@@ -139,7 +145,7 @@ func (b *Bed) Secrets(ctx context.Context) (map[string]string, error) {
 		}
 		for _, name := range []string{"password", "jwt-secret", "db-passphrase"} {
 			if value, has := info.Content[name]; has {
-				secrets["GARM's "+name] = value
+				secrets = append(secrets, Secret{Name: "GARM's " + name, Value: value})
 			}
 		}
 	}
@@ -148,7 +154,8 @@ func (b *Bed) Secrets(ctx context.Context) (map[string]string, error) {
 		return nil, err
 	}
 	for _, instance := range instances {
-		secrets["the instance token of "+instance.Name] = instance.Bootstrap.InstanceToken
+		token := Secret{Name: "the instance token of " + instance.Name, Value: instance.Bootstrap.InstanceToken, OnConsole: true}
+		secrets = append(secrets, token)
 	}
 	return secrets, nil
 }

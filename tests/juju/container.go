@@ -56,12 +56,14 @@ func containerSpecs(a *state.Application, storages []storageSpec) []containerSpe
 func (m *Model) startContainer(ctx context.Context, p *pod, spec containerSpec) error {
 	c := &container{spec: spec, dir: filepath.Join(p.dir, spec.name), exited: make(chan struct{})}
 	c.cmd = sandbox.Command(ctx, sandbox.Spec{
-		Lower: spec.image, Host: p.host, Hostname: p.host.Name(), PIDs: true,
+		Lower: spec.image, Host: p.host, Hostname: p.host.Name(),
 		Binds: append([]sandbox.Bind{
 			{Source: m.config.Pebble, Target: "/charm/bin/pebble", ReadOnly: true},
 			{Source: c.dir, Target: "/charm/container"},
 		}, append(spec.binds, m.config.Binds...)...),
 	}, "/charm/bin/pebble", "run", "--create-dirs", "--hold", "--http", ":"+strconv.Itoa(spec.port), "--verbose")
+	// Pebble is PID 1 of a container, and only as such has a boot id of its own (internals/overlord/overlord.go).
+	c.cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWPID
 	// caas/kubernetes/provider/application/application.go
 	c.cmd.Env = []string{
 		"PATH=" + podPath,

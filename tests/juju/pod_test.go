@@ -16,10 +16,11 @@ import (
 const keeping = `#!/bin/sh
 echo x >> written
 echo x >> /tmp/written
-echo x >> /var/lib/juju/storage/data/0/written
+stored=$(ls -d /var/lib/juju/storage/data/*)/written
+echo x >> "$stored"
 state-set n=$(( $(state-get n || echo 0) + 1 ))
 count() { wc -l < "$1"; }
-status-set active "$(cat version 2>/dev/null) dir=$(count written) tmp=$(count /tmp/written) storage=$(count /var/lib/juju/storage/data/0/written)"
+status-set active "$(cat version 2>/dev/null) dir=$(count written) tmp=$(count /tmp/written) storage=$(count "$stored")"
 `
 
 func (b *bed) deployFull(units int, dispatch string) {
@@ -91,7 +92,7 @@ export PEBBLE_SOCKET=/charm/containers/app/pebble.socket
 if [ "$JUJU_HOOK_NAME" = app-pebble-ready ]; then
 	[ "$JUJU_WORKLOAD_NAME" = app ]
 	echo hello | tee /tmp/hello >/dev/null
-	pebble push /tmp/hello /data/hello --mode 600
+	pebble push /tmp/hello /data/hello -m 600
 	pebble push /tmp/hello /hello
 	status-set active "$(pebble version)"
 fi
@@ -99,7 +100,9 @@ fi
 	assert.Contains(t, b.message("full/0"), "client")
 	socket, err := b.PebbleSocket(b.ctx(), "full/0", "app")
 	require.NoError(t, err)
-	assert.FileExists(t, socket+".untrusted")
+	info, err := os.Stat(socket)
+	require.NoError(t, err)
+	assert.Equal(t, os.ModeSocket, info.Mode().Type())
 	data := b.dir + "/m/storage/full-data-0/hello"
 	assert.FileExists(t, data)
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/garm-charms/garm-charms/tests/runner/internal/record"
 )
@@ -130,7 +131,7 @@ func (s *snapd) set(words []string, o record.Options) error {
 // restartAproxy does what the snap's configure hook does, and like it does not wait until the service listens.
 func (s *snapd) restartAproxy() error {
 	if pid := s.Started[aproxyName]; pid != 0 {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		if err := end(pid); err != nil {
 			return err
 		}
 	}
@@ -149,6 +150,21 @@ func (s *snapd) restartAproxy() error {
 	}
 	s.Started[aproxyName] = cmd.Process.Pid
 	return nil
+}
+
+// end kills a process and waits until it is gone, as systemd does before it starts a service again: it has the port till
+// then.
+func end(pid int) error {
+	for {
+		err := syscall.Kill(pid, syscall.SIGKILL)
+		if errors.Is(err, syscall.ESRCH) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 func openJournal(name string) (*os.File, error) {

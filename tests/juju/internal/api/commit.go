@@ -27,7 +27,8 @@ func (f *Uniter) commit(u *state.Unit, c params.CommitHookChangesArg) error {
 	if len(c.AddStorage) > 0 {
 		return errors.NotSupportedf("adding storage to a unit of a Kubernetes model")
 	}
-	if c.SetPodSpec != nil || c.SetRawK8sSpec != nil {
+	// Without a spec it only says that the leader has seen the charm's upgrade.
+	if c.SetPodSpec != nil && c.SetPodSpec.Spec != nil || c.SetRawK8sSpec != nil && c.SetRawK8sSpec.Spec != nil {
 		return errors.NotSupportedf("pod specs")
 	}
 	var apply []func()

@@ -103,10 +103,13 @@ func (f *Uniter) DestroyUnitStorageAttachments(args params.Entities) (params.Err
 	})
 }
 
-// RemoveStorageAttachments takes storages that the charm has let go from the unit.
+// RemoveStorageAttachments takes storages that the charm has let go from the unit; one that is gone is no error.
 func (f *Uniter) RemoveStorageAttachments(args params.StorageAttachmentIds) (params.ErrorResults, error) {
 	return changes(f.s, args.Ids, func(id params.StorageAttachmentId) error {
 		s, u, err := f.storage(id)
+		if errors.Is(err, errors.NotFound) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -195,29 +195,29 @@ func (f *Uniter) CharmArchiveSha256(args params.CharmURLs) (params.StringResults
 // ConfigSettings are the options as config-get gives them.
 func (f *Uniter) ConfigSettings(args params.Entities) (params.ConfigSettingsResults, error) {
 	return params.ConfigSettingsResults{Results: units(f.s, args, func(u *state.Unit) params.ConfigSettingsResult {
-		return params.ConfigSettingsResult{Settings: params.ConfigSettings(u.App.Settings())}
+		return params.ConfigSettingsResult{Settings: params.ConfigSettings(u.Settings())}
 	}, func(e *params.Error) params.ConfigSettingsResult { return params.ConfigSettingsResult{Error: e} })}, nil
 }
 
 // WatchConfigSettingsHash watches the options.
 func (f *Uniter) WatchConfigSettingsHash(args params.Entities) (params.StringsWatchResults, error) {
-	return f.watchHash(args, func(a *state.Application) string { return a.ConfigHash() })
+	return f.watchHash(args, (*state.Unit).ConfigHash)
 }
 
 // WatchTrustConfigSettingsHash watches the application's trust.
 func (f *Uniter) WatchTrustConfigSettingsHash(args params.Entities) (params.StringsWatchResults, error) {
-	return f.watchHash(args, func(a *state.Application) string { return a.TrustHash() })
+	return f.watchHash(args, func(u *state.Unit) string { return u.App.TrustHash() })
 }
 
 // WatchUnitAddressesHash watches the address of the application's service, which never changes in Kubernetes.
 func (f *Uniter) WatchUnitAddressesHash(args params.Entities) (params.StringsWatchResults, error) {
-	return f.watchHash(args, func(a *state.Application) string { return a.Name })
+	return f.watchHash(args, func(u *state.Unit) string { return u.App.Name })
 }
 
-func (f *Uniter) watchHash(args params.Entities, of func(*state.Application) string) (params.StringsWatchResults, error) {
+func (f *Uniter) watchHash(args params.Entities, of func(*state.Unit) string) (params.StringsWatchResults, error) {
 	now := func() string {
-		if a, err := f.s.model.Application(f.appName()); err == nil {
-			return of(a)
+		if u, err := f.s.model.Unit(f.s.unit.Id()); err == nil {
+			return of(u)
 		}
 		return ""
 	}

@@ -30,9 +30,7 @@ type Application struct {
 	Charm *Charm
 	// Version grows with each charm or resource; the pods are made for one version and replaced when it grows.
 	Version int
-	// Config holds what the operator has set, by option.
-	Config charm.Settings
-	Trust  bool
+	Trust   bool
 	// StorageSizes says which storages were asked for, and how large.
 	StorageSizes map[string]string
 	Resources    map[string]string
@@ -44,6 +42,9 @@ type Application struct {
 	Status Status
 
 	model *Model
+	// Each charm that the application has had keeps the options that were set for it: units that still run it see them.
+	charms map[string]*Charm         // by URL
+	config map[string]charm.Settings // what the operator has set, by URL
 }
 
 // SortedUnits lists the units by number.
@@ -66,19 +67,18 @@ func (a *Application) Relations() []*Relation {
 	return relations
 }
 
-// Settings is what config-get sees: the charm's defaults and what was set.
-func (a *Application) Settings() charm.Settings {
-	settings := a.Charm.Archive.Config().DefaultSettings()
-	for name, value := range a.Config {
+// Settings are the options of the application's charm: its defaults and what was set.
+func (a *Application) Settings() charm.Settings { return a.settings(a.Charm) }
+
+func (a *Application) settings(c *Charm) charm.Settings {
+	settings := c.Archive.Config().DefaultSettings()
+	for name, value := range a.config[c.URL] {
 		if value != nil {
 			settings[name] = value
 		}
 	}
 	return settings
 }
-
-// ConfigHash changes with the options that were set and with the charm.
-func (a *Application) ConfigHash() string { return hash(a.Charm.URL, a.Config) }
 
 // TrustHash changes with the trust given to the application.
 func (a *Application) TrustHash() string { return hash(a.Name, map[string]bool{"trust": a.Trust}) }
@@ -106,9 +106,9 @@ func (a *Application) SetConfig(set map[string]string, reset []string) error {
 	}
 	for name, value := range settings {
 		if value == nil {
-			delete(a.Config, name)
+			delete(a.config[a.Charm.URL], name)
 		} else {
-			a.Config[name] = value
+			a.config[a.Charm.URL][name] = value
 		}
 	}
 	return nil
@@ -116,7 +116,7 @@ func (a *Application) SetConfig(set map[string]string, reset []string) error {
 
 // ParseConfig turns what an operator typed into values of the options' types (apiserver/facades/client/application).
 func ParseConfig(config *charm.Config, typed map[string]string) (charm.Settings, error) {
-	settings, err := config.ParseSettingsStrings(typed)
+	settings, err := config.ParseSettingsStrings(typed) // never nil
 	if err != nil {
 		return nil, errors.Annotate(err, "parsing settings for application")
 	}
@@ -153,11 +153,9 @@ func (m *Model) Deploy(d Deployment) (*Application, error) {
 		return nil, err
 	}
 	a := &Application{
-		Name: d.Application, Life: life.Alive, Charm: d.Charm, Config: config, Trust: d.Trust,
+		Name: d.Application, Life: life.Alive, Charm: d.Charm, Trust: d.Trust,
 		StorageSizes: d.Storage, Resources: d.Resources, Units: map[int]*Unit{}, model: m,
-	}
-	if a.Config == nil {
-		a.Config = charm.Settings{}
+		charms: map[string]*Charm{d.Charm.URL: d.Charm}, config: map[string]charm.Settings{d.Charm.URL: config},
 	}
 	m.Applications[a.Name] = a
 	for _, name := range sortedKeys(d.Charm.Archive.Meta().Peers) {
@@ -218,7 +216,8 @@ func (a *Application) Refresh(c *Charm, resources map[string]string) error {
 			return errors.Errorf("cannot upgrade application %q to charm %q: required storage %q added", a.Name, c.URL, name)
 		}
 	}
-	a.Config = c.Archive.Config().FilterSettings(a.Config)
+	a.config[c.URL] = c.Archive.Config().FilterSettings(a.config[a.Charm.URL])
+	a.charms[c.URL] = c
 	a.Charm, a.Version = c, a.Version+1
 	for name, image := range resources {
 		a.Resources[name] = image

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/juju/charm/v12"
 	"github.com/juju/errors"
 
 	"github.com/juju/juju/core/life"
@@ -59,6 +60,20 @@ func (a *Application) AddUnit() *Unit {
 
 // IsLeader says whether the unit holds its application's lease.
 func (u *Unit) IsLeader() bool { return u.App.Leader == u.Name }
+
+// charm is the one that the unit runs, or is about to.
+func (u *Unit) charm() *Charm {
+	if c, ok := u.App.charms[u.CharmURL]; ok {
+		return c
+	}
+	return u.App.Charm
+}
+
+// Settings is what config-get sees: until the unit's pod is replaced, what was set for its old charm.
+func (u *Unit) Settings() charm.Settings { return u.App.settings(u.charm()) }
+
+// ConfigHash changes with the options that were set for the unit's charm.
+func (u *Unit) ConfigHash() string { return hash(u.charm().URL, u.App.config[u.charm().URL]) }
 
 // ShownStatus is the workload's status in juju status: a failed hook shows in the place of what the charm said.
 func (u *Unit) ShownStatus() Status {
