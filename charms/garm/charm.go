@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/canonical/pebble/client"
@@ -69,48 +70,74 @@ type charm struct {
 	garm   *garmapi.Client
 }
 
-// reconcile is the order of the steps. Each either goes on or returns the status that says why not.
+// inputs are what the steps of a reconcile work on.
+type inputs struct {
+	keys     keys
+	options  option.GARM
+	declared []configurator.Declared
+	peer     peer
+}
+
+// reconcile is the order of the steps. A step that returns a status ends it: the status says why, or how it ended.
 func (c charm) reconcile(ctx context.Context) (hook.Status, error) {
 	leader, err := c.tools.IsLeader(ctx)
 	if err != nil {
 		return hook.Status{}, err
 	}
+	// Made even before there is a container: other units wait for them.
 	keys, err := c.secrets(ctx, leader)
-	if errors.Is(err, hook.ErrSecretNotFound) {
+	switch {
+	case errors.Is(err, hook.ErrSecretNotFound):
 		return status.NoSecrets(), nil
-	}
-	if err != nil {
+	case err != nil:
 		return hook.Status{}, err
-	}
-	if _, err := c.pebble.SysInfo(); err != nil {
+	case !c.containerAnswers(ctx):
 		return status.NoContainer(workload.Container), nil
-	}
-	if c.env.Event.Kind == hook.KindStop || !leader {
+	case !leader || c.env.Event.Kind == hook.KindStop:
 		return c.standBy(ctx)
 	}
+	in, obstacle, err := c.gather(ctx)
+	in.keys = keys
+	for _, step := range []func(context.Context, inputs) (hook.Status, error){c.runWorkload, c.openSession, c.follow} {
+		if obstacle.Level != "" || err != nil {
+			break
+		}
+		obstacle, err = step(ctx, in)
+	}
+	return obstacle, err
+}
+
+// containerAnswers tells whether the workload container's Pebble is there. Pebble's client would try for seconds.
+func (c charm) containerAnswers(ctx context.Context) bool {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", pebbleSocket)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // nothing was sent
+	_, err = c.pebble.SysInfo()
+	return err == nil
+}
+
+// gather reads everything that Juju has for GARM.
+func (c charm) gather(ctx context.Context) (in inputs, obstacle hook.Status, err error) {
 	config, err := c.tools.Config(ctx)
 	if err != nil {
-		return hook.Status{}, err
+		return in, obstacle, err
 	}
 	options, problems := option.ParseGARM(config)
 	if len(problems) > 0 {
-		return status.Problems(problems), nil
+		return in, status.Problems(problems), nil
 	}
-	declared, err := configurator.ReadAll(ctx, c.tools, c.env.Event)
-	if err != nil {
-		return hook.Status{}, err
+	in.options = options
+	if in.declared, err = configurator.ReadAll(ctx, c.tools, c.env.Event); err != nil {
+		return in, obstacle, err
 	}
-	peer, err := c.readPeer(ctx)
-	if err != nil || peer.id == "" {
-		return status.NoPeers(), err
+	in.peer, err = c.readPeer(ctx)
+	if err == nil && in.peer.id == "" {
+		obstacle = status.NoPeers()
 	}
-	if obstacle, err := c.runWorkload(ctx, options, keys, declared, peer.inventory); obstacle.Level != "" || err != nil {
-		return obstacle, err
-	}
-	if obstacle := c.openSession(ctx, options, keys.admin); obstacle.Level != "" {
-		return obstacle, nil
-	}
-	return c.follow(ctx, declared, peer)
+	return in, obstacle, err
 }
 
 // standBy leaves GARM to the leader's unit.

@@ -56,25 +56,25 @@ func (c charm) writeInventory(ctx context.Context, p peer, inventory plan.Invent
 }
 
 // follow brings GARM to what is declared and answers every configurator.
-func (c charm) follow(ctx context.Context, declared []configurator.Declared, p peer) (hook.Status, error) {
+func (c charm) follow(ctx context.Context, in inputs) (hook.Status, error) {
 	before, err := reconcile.Observe(ctx, c.garm)
 	if err != nil {
 		return status.Unreachable(err), nil
 	}
-	f := status.Findings{Declared: declared, Before: before}
-	f.Want, f.Conflicts = desired.Build(declarations(declared), before.System.Data)
-	inventory := p.inventory.Settle(before.State, f.Want)
+	f := status.Findings{Declared: in.declared, Before: before}
+	f.Want, f.Conflicts = desired.Build(declarations(in.declared), before.System.Data)
+	inventory := in.peer.inventory.Settle(before.State, f.Want)
 	f.Plan = plan.Diff(before.State, f.Want, plan.Scope{
 		Inventory: inventory,
-		Held:      held(declared, f.Conflicts),
+		Held:      held(in.declared, f.Conflicts),
 		Providers: before.Providers,
 	})
 	f.Report = reconcile.Apply(ctx, c.garm, before, f.Plan, inventory, c.log)
-	if err := c.writeInventory(ctx, p, f.Report.Inventory); err != nil {
+	if err := c.writeInventory(ctx, in.peer, f.Report.Inventory); err != nil {
 		return hook.Status{}, err
 	}
 	answers := f.Judge()
-	for _, d := range declared {
+	for _, d := range in.declared {
 		if err := d.Respond(ctx, c.tools, c.env.AppName, answers[d.RelationID]); err != nil {
 			return hook.Status{}, err
 		}

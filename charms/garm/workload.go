@@ -23,7 +23,7 @@ const (
 )
 
 // runWorkload makes the container run GARM with the providers that are declared, and with those that still have runners.
-func (c charm) runWorkload(ctx context.Context, o option.GARM, k keys, declared []configurator.Declared, inventory plan.Inventory) (hook.Status, error) {
+func (c charm) runWorkload(ctx context.Context, in inputs) (hook.Status, error) {
 	storages, err := c.tools.Storages(ctx, storageName)
 	if err != nil {
 		return hook.Status{}, err
@@ -38,19 +38,19 @@ func (c charm) runWorkload(ctx context.Context, o option.GARM, k keys, declared 
 	if err != nil {
 		return status.NoWorkload(err), nil
 	}
-	providers, err := c.providers(image, declared, inventory)
+	providers, err := c.providers(image, in.declared, in.peer.inventory)
 	if err != nil {
 		return status.Unreachable(err), nil
 	}
 	config := workload.Config{
 		Image:        image,
 		Database:     workload.Database{SQLite: databaseFile},
-		DBPassphrase: k.dbPassphrase,
-		JWTSecret:    k.jwtSecret,
+		DBPassphrase: in.keys.dbPassphrase,
+		JWTSecret:    in.keys.jwtSecret,
 		Providers:    providers,
 		Proxy:        workload.Proxy{HTTP: c.env.Proxy.HTTP, HTTPS: c.env.Proxy.HTTPS, NoProxy: c.env.Proxy.No},
-		LogLevel:     o.LogLevel,
-		WebUI:        o.WebUI,
+		LogLevel:     in.options.LogLevel,
+		WebUI:        in.options.WebUI,
 	}
 	files, err := workload.Render(config)
 	if err != nil {
@@ -114,11 +114,12 @@ func providerOf(image workload.Image, d configurator.Declared) workload.Provider
 }
 
 // openSession logs in to GARM, after its first run if it never had one, and tells it under which URLs it is reached.
-func (c charm) openSession(ctx context.Context, o option.GARM, admin garmapi.Admin) hook.Status {
+func (c charm) openSession(ctx context.Context, in inputs) (hook.Status, error) {
+	admin := in.keys.admin
 	starting, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	if err := c.garm.Ready(starting); err != nil {
-		return status.Starting()
+		return status.Starting(), nil
 	}
 	err := c.garm.Login(ctx, admin.Username, admin.Password)
 	if errors.Is(err, garmapi.ErrNotInitialised) {
@@ -128,18 +129,15 @@ func (c charm) openSession(ctx context.Context, o option.GARM, admin garmapi.Adm
 		}
 	}
 	if errors.Is(err, garmapi.ErrBadCredentials) {
-		return status.LoginRefused()
-	}
-	if err == nil {
-		err = c.setURLs(ctx, o)
+		return status.LoginRefused(), nil
 	}
 	if err != nil {
-		return status.Unreachable(err)
+		return status.Unreachable(err), nil
 	}
-	return hook.Status{}
+	return c.setURLs(ctx, in.options)
 }
 
-func (c charm) setURLs(ctx context.Context, o option.GARM) error {
+func (c charm) setURLs(ctx context.Context, o option.GARM) (hook.Status, error) {
 	base := o.ExternalURL
 	if base == "" {
 		base = fmt.Sprintf("http://%s.%s.svc.cluster.local:%d", c.env.AppName, c.env.ModelName, workload.Port)
@@ -152,17 +150,17 @@ func (c charm) setURLs(ctx context.Context, o option.GARM) error {
 	}
 	have, err := c.garm.Controller(ctx)
 	if err != nil {
-		return err
+		return status.Unreachable(err), nil
 	}
 	if err := c.tools.SetWorkloadVersion(ctx, have.Version); err != nil {
-		return err
+		return hook.Status{}, err
 	}
 	if want == (garmapi.URLs{Metadata: have.MetadataURL, Callback: have.CallbackURL, Webhook: have.WebhookURL, Agent: have.AgentURL}) {
-		return nil
+		return hook.Status{}, nil
 	}
 	if _, err := c.garm.UpdateController(ctx, want); err != nil {
-		return err
+		return status.Unreachable(err), nil
 	}
 	c.log.InfoContext(ctx, "set GARM's URLs: "+have.MetadataURL+" -> "+want.Metadata)
-	return nil
+	return hook.Status{}, nil
 }

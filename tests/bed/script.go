@@ -26,6 +26,7 @@ type Script struct {
 	ctx    context.Context
 	booted map[string]*runner.Machine // the last one of each scale set
 	ticked int                        // how many hook tools had been called before the last tick
+	logged int                        // how many log lines there were before the last tick
 }
 
 type scriptKey struct{}
@@ -180,7 +181,7 @@ func (s *Script) tick(args []string) (string, error) {
 		}
 		return s.Model.Settle(ctx)
 	}
-	s.ticked = len(s.Model.Calls())
+	s.ticked, s.logged = len(s.Model.Calls()), len(s.Model.DebugLog())
 	if args[0] != "-until" {
 		return "", fire()
 	}
@@ -281,6 +282,7 @@ func (s *Script) noLeaks([]string) (string, error) {
 	return fmt.Sprintf("%d secrets searched\n", len(secrets)), err
 }
 
+// github add-org NAME | add-repo OWNER/NAME | add-app ID INSTALLATION KEYFILE | scale-sets ORG | fail STATUS | heal
 func (s *Script) github(args []string) (string, error) {
 	switch args[0] {
 	case "add-org":
@@ -289,12 +291,8 @@ func (s *Script) github(args []string) (string, error) {
 		owner, name, _ := strings.Cut(args[1], "/")
 		return "", s.GitHub.AddEntity(github.Repository(owner, name))
 	case "add-app":
-		app, err := strconv.ParseInt(args[1], 10, 64)
-		if err != nil {
-			return "", err
-		}
-		installation, err := strconv.ParseInt(args[2], 10, 64)
-		if err != nil {
+		var app, installation int64
+		if _, err := fmt.Sscan(args[1]+" "+args[2], &app, &installation); err != nil {
 			return "", err
 		}
 		return "", s.AddApp(app, installation, args[3])
@@ -317,7 +315,11 @@ func (s *Script) github(args []string) (string, error) {
 	return "", fmt.Errorf("unknown: github %s", args[0])
 }
 
+// garm get PATH | post PATH FILE | template-of SCALE-SET | state | runners | writes
 func (s *Script) garm(args []string) (string, error) {
+	if args[0] == "writes" {
+		return s.writes(), nil
+	}
 	api, err := s.GARM(s.ctx, "garm/0")
 	if err != nil {
 		return "", err
@@ -342,6 +344,21 @@ func (s *Script) garm(args []string) (string, error) {
 		return api.Runners(s.ctx)
 	}
 	return "", fmt.Errorf("unknown: garm %s", args[0])
+}
+
+// writes has a line for each request by which the charm changed something in GARM since the last tick, from GARM's own
+// log. Runners and logins write too.
+func (s *Script) writes() string {
+	var text strings.Builder
+	access := regexp.MustCompile(`access_log method=(POST|PUT|DELETE) uri=(\S+)`)
+	for _, line := range s.Model.DebugLog()[s.logged:] {
+		found := access.FindStringSubmatch(line.Message)
+		if found == nil || strings.HasSuffix(found[2], "/auth/login") || strings.Contains(found[2], "/callbacks/") {
+			continue
+		}
+		fmt.Fprintln(&text, found[1], found[2])
+	}
+	return text.String()
 }
 
 // calls UNIT: the hook tools that the unit called since the last tick, in order.

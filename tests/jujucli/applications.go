@@ -171,37 +171,31 @@ func config(ctx context.Context, l *line) error {
 		return err
 	}
 	application, words := words[0], words[1:]
-	if file != "" {
-		values, err := l.optionsFile(file, application)
-		if err != nil {
-			return err
-		}
-		return l.Driver.SetConfig(ctx, application, values, nil)
-	}
-	if len(words) == 0 && reset == "" {
-		values, err := l.Driver.Config(ctx, application)
-		if err != nil {
-			return err
-		}
-		return yaml.NewEncoder(l.Stdout).Encode(values)
-	}
-	if len(words) == 1 && !strings.Contains(words[0], "=") {
-		values, err := l.Driver.Config(ctx, application)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(l.Stdout, values[words[0]])
-		return err
+	if file == "" && reset == "" && (len(words) == 0 || !strings.Contains(words[0], "=")) {
+		return showConfig(ctx, l, application, words)
 	}
 	set, err := l.values(words)
+	if err == nil && file != "" {
+		set, err = l.optionsFile(file, application)
+	}
 	if err != nil {
 		return err
 	}
-	var names []string
-	if reset != "" {
-		names = strings.Split(reset, ",")
+	isComma := func(r rune) bool { return r == ',' }
+	return l.Driver.SetConfig(ctx, application, set, strings.FieldsFunc(reset, isComma))
+}
+
+// showConfig prints all options, or the value of the one that is named.
+func showConfig(ctx context.Context, l *line, application string, names []string) error {
+	values, err := l.Driver.Config(ctx, application)
+	if err != nil {
+		return err
 	}
-	return l.Driver.SetConfig(ctx, application, set, names)
+	if len(names) == 1 {
+		_, err := fmt.Fprintln(l.Stdout, values[names[0]])
+		return err
+	}
+	return yaml.NewEncoder(l.Stdout).Encode(values)
 }
 
 func modelConfig(ctx context.Context, l *line) error {

@@ -34,10 +34,10 @@ func deployAndIntegrate(ctx context.Context, t *teller) error {
 		return err
 	}
 	t.say("")
-	if err := t.settle(ctx, "small", "active", "^small ready$"); err != nil {
+	if err := t.settle(ctx, "small", "^small ready$"); err != nil {
 		return err
 	}
-	if err := t.settle(ctx, "garm", "active", "^1 scale set, "); err != nil {
+	if err := t.settle(ctx, "garm", "^1 scale set, "); err != nil {
 		return err
 	}
 	t.check("garm-configurator says that its scale set is ready", true)
@@ -72,7 +72,7 @@ func setOptions(ctx context.Context, t *teller) error {
 	if err := t.Model.Settle(ctx); err != nil {
 		return err
 	}
-	return t.settle(ctx, "small", "active", "^small ready$")
+	return t.settle(ctx, "small", "^small ready$")
 }
 
 func showTemplate(ctx context.Context, t *teller) error {

@@ -23,7 +23,7 @@ func prompt(ctx context.Context, t *teller, in io.Reader) error {
 	if err := t.Setup(ctx, "small", t.typed); err != nil {
 		return err
 	}
-	if err := t.settle(ctx, "small", "active", "^small ready$"); err != nil {
+	if err := t.settle(ctx, "small", "^small ready$"); err != nil {
 		return err
 	}
 	if err := t.showAccess(ctx); err != nil {

@@ -70,8 +70,8 @@ func (t *teller) summary() error {
 	return nil
 }
 
-// settle waits for a status and shows on the way how the statuses change. When it takes long it says so once.
-func (t *teller) settle(ctx context.Context, target, level, message string) error {
+// settle waits until a target is active with a message that matches, and shows on the way how the statuses change.
+func (t *teller) settle(ctx context.Context, target, message string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	watching, stop := context.WithCancel(ctx)
@@ -80,7 +80,7 @@ func (t *teller) settle(ctx context.Context, target, level, message string) erro
 		defer close(done)
 		t.watch(watching)
 	}()
-	err := t.WaitStatus(ctx, target, level, message, nil)
+	err := t.WaitStatus(ctx, target, "active", message, nil)
 	stop()
 	<-done
 	return err

@@ -123,47 +123,50 @@ func openAll(binds []Bind) ([]*os.File, error) {
 	return files, nil
 }
 
+// overlay mounts the tree and returns where. Its layers are opened before the stage hides what lies below it.
 func overlay(lower, upper string) (string, error) {
-	if upper != "" {
-		if err := os.MkdirAll(filepath.Join(upper, "work"), 0o755); err != nil {
-			return "", fmt.Errorf("cannot make upper directory: %w", err)
-		}
-	}
 	if lower == "" || strings.ContainsAny(lower+upper, ",:\\") {
 		return "", fmt.Errorf("cannot mount overlay of %q on %q: empty name or one of , : \\ in it", upper, lower)
 	}
-	var fds []*os.File
-	for _, dir := range []string{lower, upper} {
-		if dir == "" {
-			continue
-		}
-		f, err := os.Open(dir)
+	bottom, err := os.Open(lower)
+	if err != nil {
+		return "", fmt.Errorf("cannot open lower directory: %w", err)
+	}
+	defer bottom.Close()
+	top := stage
+	if upper != "" {
+		kept, err := openUpper(upper)
 		if err != nil {
-			return "", fmt.Errorf("cannot open layer: %w", err)
+			return "", err
 		}
-		fds = append(fds, f)
+		defer kept.Close()
+		top = fmt.Sprintf("/proc/self/fd/%d", kept.Fd())
 	}
 	if err := unix.Mount("sandbox", stage, "tmpfs", 0, "mode=0755"); err != nil {
 		return "", fmt.Errorf("cannot mount stage: %w", err)
 	}
-	top := stage
-	if upper != "" {
-		top = fmt.Sprintf("/proc/self/fd/%d", fds[1].Fd())
-	}
-	dirs := []string{filepath.Join(top, "files"), filepath.Join(top, "work"), filepath.Join(stage, "root")}
-	for _, dir := range dirs {
+	files, work, root := filepath.Join(top, "files"), filepath.Join(top, "work"), filepath.Join(stage, "root")
+	for _, dir := range []string{files, work, root} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return "", fmt.Errorf("cannot prepare overlay: %w", err)
 		}
 	}
-	options := fmt.Sprintf("lowerdir=/proc/self/fd/%d,upperdir=%s,workdir=%s", fds[0].Fd(), dirs[0], dirs[1])
-	if err := unix.Mount("overlay", dirs[2], "overlay", 0, options); err != nil {
+	options := fmt.Sprintf("lowerdir=/proc/self/fd/%d,upperdir=%s,workdir=%s", bottom.Fd(), files, work)
+	if err := unix.Mount("overlay", root, "overlay", 0, options); err != nil {
 		return "", fmt.Errorf("cannot mount overlay on %s: %w", lower, err)
 	}
-	for _, f := range fds {
-		f.Close()
+	return root, nil
+}
+
+func openUpper(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("cannot make upper directory: %w", err)
 	}
-	return dirs[2], nil
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open upper directory: %w", err)
+	}
+	return f, nil
 }
 
 func standardMounts(root string) error {

@@ -71,7 +71,7 @@ type Publication struct {
 	own      map[string]string
 }
 
-// Publications lists the relations to publish in. unit is this unit's name.
+// Publications lists the relations to publish in.
 func Publications(ctx context.Context, tools *hook.Tools, env hook.Env) ([]Publication, error) {
 	relations, err := tools.Relations(ctx, Endpoint)
 	if err != nil {

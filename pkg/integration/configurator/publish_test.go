@@ -1,0 +1,279 @@
+package configurator_test
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/garm-charms/garm-charms/pkg/hook"
+	"github.com/garm-charms/garm-charms/pkg/integration/configurator"
+	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
+	"github.com/garm-charms/garm-charms/pkg/secret"
+)
+
+const (
+	password   = "the-password"
+	privateKey = "the-private-key"
+)
+
+// scaleSet is what the operator's options say, with the secrets that they name.
+func scaleSet() runnerconfig.ScaleSet {
+	return runnerconfig.ScaleSet{
+		Name: "small",
+		Provider: runnerconfig.Provider{
+			AuthURL: "https://keystone.example.com", Username: "ci", ProjectName: "runners", UserDomainName: "Default",
+			ProjectDomainName: "Default", RegionName: "RegionOne", Network: "net", PasswordSecret: "secret:operators0",
+		},
+		App:           runnerconfig.App{AppID: 42, InstallationID: 7, PrivateKeySecret: "secret:operators1"},
+		Machine:       runnerconfig.Machine{ImageID: "ubuntu", Flavor: "m1.small", OSArch: "amd64"},
+		Org:           "acme",
+		RunnerGroup:   "Default",
+		MinIdleRunner: 1,
+		MaxRunner:     3,
+	}
+}
+
+func values() configurator.Secrets {
+	return configurator.Secrets{Password: secret.New(password), PrivateKey: secret.New(privateKey)}
+}
+
+// publication is the relation in a new dispatch of small/0.
+func (j *juju) publication() configurator.Publication {
+	j.t.Helper()
+	all, err := configurator.Publications(j.t.Context(), j.tools(), hook.Env{UnitName: "small/0"})
+	require.NoError(j.t, err)
+	require.Len(j.t, all, 1)
+	return all[0]
+}
+
+func (j *juju) declare(s runnerconfig.ScaleSet, secrets configurator.Secrets) {
+	j.t.Helper()
+	p := j.publication()
+	answer, err := p.ReadAnswer(j.t.Context())
+	require.NoError(j.t, err)
+	require.NoError(j.t, p.Declare(j.t.Context(), s, secrets, answer, "small"))
+}
+
+func TestDeclareWritesOnlyWhatIsNew(t *testing.T) {
+	j := newJuju(t)
+	j.declare(scaleSet(), values())
+	first := j.taken()
+	require.Len(t, first, 5)
+	assert.Equal(t, []string{
+		"secret-add configurator-password." + relationID, "secret-grant secret:made0",
+		"secret-add configurator-github-key." + relationID, "secret-grant secret:made1",
+	}, first[:4])
+	assert.Equal(t, "secret:made0", j.bags["small/0"]["openstack_password_secret_uri"])
+	assert.Equal(t, "secret:made1", j.bags["small/0"]["github_private_key_secret_uri"])
+	assert.Equal(t, "small", j.bags["small/0"]["provider_name"])
+	assert.Equal(t, map[string]string{"value": password}, j.secrets["secret:made0"].content)
+	assert.Equal(t, map[string]string{"value": privateKey}, j.secrets["secret:made1"].content)
+
+	j.declare(scaleSet(), values())
+	assert.Empty(t, j.taken(), "all is there already")
+
+	changed := scaleSet()
+	changed.Flavor = "m1.large"
+	changed.Labels = runnerconfig.List{"x64"}
+	j.declare(changed, values())
+	assert.Equal(t, []string{"relation-set small/0 flavor labels"}, j.taken())
+
+	rotated := values()
+	rotated.Password = secret.New("another-password")
+	j.declare(scaleSet(), values())
+	j.taken()
+	j.declare(scaleSet(), rotated)
+	assert.Equal(t, []string{"secret-set secret:made0"}, j.taken())
+	assert.Equal(t, map[string]string{"value": "another-password"}, j.secrets["secret:made0"].content)
+
+	for _, value := range []string{password, privateKey, "another-password"} {
+		assert.NotContains(t, j.seen, value, "in arguments or on stdin")
+	}
+}
+
+// A hook that failed after Juju had taken its secret has left one that no databag names.
+func TestDeclareTakesUpSecretThatIsNotPublished(t *testing.T) {
+	j := newJuju(t)
+	j.secrets["secret:left"] = &secretRecord{label: "configurator-password." + relationID, content: map[string]string{"value": password}}
+	j.declare(scaleSet(), values())
+	assert.Contains(t, j.taken(), "secret-grant secret:left")
+	assert.Equal(t, "secret:left", j.bags["small/0"]["openstack_password_secret_uri"])
+}
+
+func TestProviderNameStaysWhatItWas(t *testing.T) {
+	for _, row := range []struct {
+		summary, own, answered, want string
+	}{
+		{"new", "", "", "small"},
+		{"published before", "small-0", "", "small-0"},
+		{"in use by garm", "", "small-0", "small-0"},
+		{"garm knows best", "other", "small-0", "small-0"},
+	} {
+		j := newJuju(t)
+		j.bags["small/0"] = map[string]string{"provider_name": row.own}
+		j.bags["garm"] = map[string]string{"provider_name": row.answered}
+		j.declare(scaleSet(), values())
+		assert.Equal(t, row.want, j.bags["small/0"]["provider_name"], row.summary)
+	}
+}
+
+func TestHoldLeavesTheRest(t *testing.T) {
+	j := newJuju(t)
+	j.declare(scaleSet(), values())
+	j.taken()
+	require.NoError(t, j.publication().Hold(t.Context(), "Set flavor"))
+	assert.Equal(t, []string{"relation-set small/0 hold"}, j.taken())
+	assert.Equal(t, "m1.small", j.bags["small/0"]["flavor"])
+	require.NoError(t, j.publication().Hold(t.Context(), "Set flavor"))
+	assert.Empty(t, j.taken())
+
+	j.declare(scaleSet(), values())
+	assert.Equal(t, []string{"relation-set small/0 hold"}, j.taken())
+	assert.NotContains(t, j.bags["small/0"], "hold")
+}
+
+func TestWithdrawClearsWhatIsOurs(t *testing.T) {
+	j := newJuju(t)
+	j.declare(scaleSet(), values())
+	require.NoError(t, j.publication().Hold(t.Context(), "Set flavor"))
+	j.bags["small/0"]["ingress-address"] = "10.0.0.1"
+	require.NoError(t, j.publication().Withdraw(t.Context()))
+	assert.Equal(t, map[string]string{"ingress-address": "10.0.0.1"}, j.bags["small/0"])
+	j.taken()
+	require.NoError(t, j.publication().Withdraw(t.Context()))
+	assert.Empty(t, j.taken())
+}
+
+func TestPublicationsLeaveOutTheBrokenRelation(t *testing.T) {
+	j := newJuju(t)
+	all, err := configurator.Publications(t.Context(), j.tools(), hook.Env{
+		UnitName: "small/0", Event: hook.Event{Kind: hook.KindRelationBroken, RelationID: relationID},
+	})
+	require.NoError(t, err)
+	assert.Empty(t, all)
+}
+
+func TestReadAnswer(t *testing.T) {
+	j := newJuju(t)
+	answer, err := j.publication().ReadAnswer(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, configurator.Answer{}, answer)
+
+	j.bags["garm"] = map[string]string{"status": "refused", "message": "m", "scaleset_id": "5", "template_id": "12", "provider_name": "p"}
+	answer, err = j.publication().ReadAnswer(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, configurator.Answer{Status: "refused", Message: "m", ScaleSetID: "5", TemplateID: "12", ProviderName: "p"}, answer)
+
+	p := j.publication()
+	j.refuse["relation-get garm"] = hook.ErrRelationGone
+	answer, err = p.ReadAnswer(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, configurator.Answer{}, answer)
+	j.refuse["relation-get garm"] = errors.New("agent is gone")
+	_, err = p.ReadAnswer(t.Context())
+	require.ErrorContains(t, err, "agent is gone")
+
+	j = newJuju(t)
+	j.apps, j.units = []string{""}, nil
+	answer, err = j.publication().ReadAnswer(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, configurator.Answer{}, answer, "nobody is known to be there")
+}
+
+func TestOperatorSecrets(t *testing.T) {
+	rsaKey := pemOf(t)
+	for _, row := range []struct {
+		summary       string
+		password, key map[string]string
+		refuse        error // of the password
+		want          []string
+	}{
+		{"both are good", map[string]string{"value": password}, map[string]string{"value": rsaKey}, nil, nil},
+		{"not granted", nil, map[string]string{"value": rsaKey}, fmt.Errorf("secret-get: %w", hook.ErrPermission), []string{
+			"openstack-password is a secret that is not granted; run: juju grant-secret secret:operators0 small",
+		}},
+		{"there is none", nil, map[string]string{"value": rsaKey}, nil, []string{
+			"openstack-password is a secret that does not exist; run: juju add-secret NAME value#file=PATH, and set the option to what it prints",
+		}},
+		{"key of another name", map[string]string{"password": password}, map[string]string{"value": rsaKey}, nil, []string{
+			`openstack-password is a secret without a value under the key "value"; run: juju update-secret secret:operators0 value#file=PATH`,
+		}},
+		{"something else", map[string]string{"value": password}, map[string]string{"value": "no key"}, nil, []string{
+			"github-app-private-key is not an RSA private key in PEM; download it again from the App's settings on GitHub",
+		}},
+		{"two at once", nil, nil, nil, []string{
+			"openstack-password is a secret that does not exist; run: juju add-secret NAME value#file=PATH, and set the option to what it prints",
+			"github-app-private-key is a secret that does not exist; run: juju add-secret NAME value#file=PATH, and set the option to what it prints",
+		}},
+	} {
+		t.Run(row.summary, func(t *testing.T) {
+			j := newJuju(t)
+			for uri, content := range map[string]map[string]string{"secret:operators0": row.password, "secret:operators1": row.key} {
+				if content != nil {
+					j.secrets[uri] = &secretRecord{content: content}
+				}
+			}
+			j.refuse["secret-get secret:operators0"] = row.refuse
+			read, problems, err := configurator.OperatorSecrets(t.Context(), j.tools(), "small", scaleSet())
+			require.NoError(t, err)
+			var sentences []string
+			for _, p := range problems {
+				sentences = append(sentences, p.String())
+			}
+			assert.Equal(t, row.want, sentences)
+			assert.Equal(t, row.password["value"], read.Password.Reveal())
+			assert.Equal(t, row.key["value"], read.PrivateKey.Reveal())
+		})
+	}
+}
+
+func TestOperatorSecretsThatAreNotNamed(t *testing.T) {
+	j := newJuju(t)
+	read, problems, err := configurator.OperatorSecrets(t.Context(), j.tools(), "small", runnerconfig.ScaleSet{})
+	require.NoError(t, err)
+	assert.Empty(t, problems, "that they are missing is said elsewhere")
+	assert.Equal(t, configurator.Secrets{}, read)
+
+	j.refuse["secret-get"] = errors.New("agent is gone")
+	_, _, err = configurator.OperatorSecrets(t.Context(), j.tools(), "small", scaleSet())
+	require.ErrorContains(t, err, "agent is gone", "no fault of the operator's")
+}
+
+func pemOf(t *testing.T) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 1024)
+	require.NoError(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+}
+
+// Each hook tool that fails makes the step fail, and names itself.
+func TestPublishingWithoutJuju(t *testing.T) {
+	for _, tool := range []string{"relation-set", "secret-info-get", "secret-add", "secret-grant"} {
+		j := newJuju(t)
+		p := j.publication()
+		j.refuse[tool] = errors.New(tool + " failed")
+		require.ErrorContains(t, p.Declare(t.Context(), scaleSet(), values(), configurator.Answer{}, "small"), tool+" failed")
+	}
+	for _, tool := range []string{"secret-get", "secret-set"} {
+		j := newJuju(t)
+		j.declare(scaleSet(), values())
+		p := j.publication()
+		j.refuse[tool] = errors.New(tool + " failed")
+		require.ErrorContains(t, p.Declare(t.Context(), scaleSet(), configurator.Secrets{Password: secret.New("x"), PrivateKey: secret.New("y")}, configurator.Answer{}, "small"), tool+" failed")
+	}
+	for _, tool := range []string{"relation-ids", "relation-list", "relation-get"} {
+		j := newJuju(t)
+		j.refuse[tool] = errors.New(tool + " failed")
+		_, err := configurator.Publications(t.Context(), j.tools(), hook.Env{UnitName: "small/0"})
+		require.ErrorContains(t, err, tool+" failed")
+		_, err = configurator.ReadAll(t.Context(), j.tools(), hook.Event{})
+		require.ErrorContains(t, err, tool+" failed")
+	}
+}
