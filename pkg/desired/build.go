@@ -2,10 +2,7 @@ package desired
 
 import (
 	"cmp"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"maps"
@@ -122,7 +119,7 @@ func (b *builder) contradiction(d Declaration, credential Credential, entity Ent
 }
 
 func credentialOf(d Declaration) (Credential, error) {
-	key, problem := PKCS1(d.PrivateKey)
+	key, problem := runnerconfig.PKCS1(d.PrivateKey)
 	if problem != "" {
 		return Credential{}, errors.New("github-app-private-key " + problem)
 	}
@@ -134,30 +131,6 @@ func credentialOf(d Declaration) (Credential, error) {
 		InstallationID: d.InstallationID,
 		PrivateKey:     key,
 	}, nil
-}
-
-// PKCS1 returns a GitHub App's private key in the one form that GARM takes (GARM config, GithubApp; PKCS#8 is answered with
-// a bare 500), or what is wrong with it, to follow the name of its option.
-func PKCS1(key secret.Value) (converted secret.Value, problem string) {
-	const noKey = "is not an RSA private key in PEM; download it again from the App's settings on GitHub"
-	block, _ := pem.Decode([]byte(key.Reveal()))
-	if block == nil {
-		return secret.Value{}, noKey
-	}
-	parsed, err := x509.ParsePKCS1PrivateKey(block.Bytes)
-	if err != nil {
-		other, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-		if err != nil {
-			return secret.Value{}, noKey
-		}
-		rsaKey, isRSA := other.(*rsa.PrivateKey)
-		if !isRSA {
-			return secret.Value{}, noKey
-		}
-		parsed = rsaKey
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(parsed)})
-	return secret.New(string(text)), ""
 }
 
 func entityOf(d Declaration) EntityRef {

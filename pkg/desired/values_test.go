@@ -61,19 +61,6 @@ func pemOf(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-func TestPKCS1(t *testing.T) {
-	want := pkcs1PEM(keyOne())
-	for summary, text := range map[string]string{
-		"PKCS#1":             want,
-		"PKCS#8":             pkcs8PEM(keyOne()),
-		"with text about it": "the key of App 42\n" + want + "\n\n",
-	} {
-		converted, problem := desired.PKCS1(secret.New(text))
-		assert.Empty(t, problem, summary)
-		assert.Equal(t, want, converted.Reveal(), summary)
-	}
-}
-
 func TestCredentialOfEitherEncodingIsTheSame(t *testing.T) {
 	state, conflicts := desired.Build([]desired.Declaration{declared("a"), declared("b", key(pkcs8PEM(keyOne())))}, []byte(base))
 	assert.Empty(t, conflicts)

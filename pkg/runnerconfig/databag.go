@@ -109,7 +109,7 @@ func decode(source map[string]string, text func(field) string) (ScaleSet, []Prob
 		switch {
 		case strings.TrimSpace(value) == "":
 		case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
-			problems = append(problems, f.invalid("must be text without NUL bytes"))
+			problems = append(problems, f.invalid("must be UTF-8 text without NUL characters"))
 		case f.number && !isNumber(value):
 			problems = append(problems, f.invalid("must be a whole number"))
 		default:

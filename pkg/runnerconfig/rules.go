@@ -3,8 +3,6 @@ package runnerconfig
 import (
 	"errors"
 	"fmt"
-	"net/netip"
-	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
@@ -47,7 +45,7 @@ func (s ScaleSet) check(known []Problem) []Problem {
 		return key
 	})
 	for tag, rule := range rules() {
-		if err := validate.RegisterValidation(tag, rule, tag == "needsproxy"); err != nil {
+		if err := validate.RegisterValidation(tag, rule); err != nil {
 			return []Problem{{Text: fmt.Sprintf("cannot register rule %s: %v", tag, err)}}
 		}
 	}
@@ -59,6 +57,7 @@ func (s ScaleSet) check(known []Problem) []Problem {
 		problems = []Problem{{Text: err.Error()}}
 	}
 	problems = append(problems, s.entityProblems()...)
+	problems = append(problems, s.redirectProblems()...)
 	return slices.DeleteFunc(problems, func(p Problem) bool {
 		return slices.ContainsFunc(known, func(k Problem) bool { return k.Key == p.Key && k.Key != "" })
 	})
@@ -72,6 +71,24 @@ func (s ScaleSet) entityProblems() []Problem {
 		return []Problem{{Option: "org", Key: "org", Text: "and repo are both set; reset one of them"}}
 	}
 	return nil
+}
+
+// redirectProblems: the redirect to the proxy must not catch what goes to the proxy.
+func (o Options) redirectProblems() []Problem {
+	port := o.ownPort()
+	switch {
+	case port == "":
+		return nil
+	case len(o.AproxyRedirectPorts) == 0:
+		return []Problem{{
+			Option: "runner-http-proxy", Key: "runner_http_proxy",
+			Text: "must not be on port " + port + ", which is redirected to it; name it by its IPv4 address, or set aproxy-redirect-ports without that port",
+		}}
+	}
+	return []Problem{{
+		Option: "aproxy-redirect-ports", Key: "aproxy_redirect_ports",
+		Text: "must leave out the proxy's own port " + port + ", for example by two ranges around it, or else runner-http-proxy must name an IPv4 address",
+	}}
 }
 
 // told turns the validator's findings into problems, one for each field.
@@ -100,19 +117,23 @@ func sentence(e validator.FieldError) string {
 		"weburl":      "must be a URL like http://host:port or https://host, without blanks",
 		"secreturi":   "must be a Juju secret like secret:abc123",
 		"githubname":  "must be the name of a GitHub organisation",
-		"ownername":   "must be owner/name",
+		"ownername":   "must be owner/name, without .git at the end",
 		"oneof":       "must be one of " + strings.ReplaceAll(e.Param(), " ", ", "),
 		"gte":         "must be at least " + e.Param(),
 		"ltefield":    "must not be greater than max-runner",
 		"max":         "must be at most " + e.Param() + " characters long",
+		"maxentries":  "must have at most " + e.Param() + " entries",
 		"maxbytes":    "must be at most " + e.Param() + " bytes long",
+		"line":        "must be one line of text without control characters",
 		"printascii":  "must be printable ASCII",
 		"excludesall": "must have neither blanks nor slashes",
 		"needsproxy":  "needs runner-http-proxy to be set",
 		"ipv4net":     "must be a comma-separated list of IPv4 addresses or CIDRs like 10.0.0.0/8",
 		"ports":       "must be a comma-separated list of ports or ranges like 80,8000-8080, each in 1..65535",
 		"required":    "must not have empty entries",
-		"scripts":     "must name each script with letters, digits, dots, dashes and underscores, and not with 00- or 01- in front",
+		"scriptnames": "must name each script with at most 128 letters, digits, dots, dashes and underscores, and not with 00- or 01- in front",
+		"scripttexts": "must not have empty scripts, or any with NUL characters",
+		"scriptbytes": "must be at most " + e.Param() + " bytes in all, counting 256 for each script beside its text: OpenStack takes no larger user data",
 	}[e.Tag()]
 	if !known {
 		text = "is not valid (" + e.Tag() + ")"
@@ -123,74 +144,74 @@ func sentence(e validator.FieldError) string {
 	return text
 }
 
+// single are the rules for one value each, by the name that a tag gives them.
+func single() map[string]func(string) bool {
+	matches := func(pattern string) func(string) bool { return regexp.MustCompile(pattern).MatchString }
+	owner := matches(`^[A-Za-z0-9][A-Za-z0-9_-]{0,38}$`) // an enterprise's users have an underscore in their names
+	repoName := matches(`^[A-Za-z0-9._-]{1,100}$`)
+	return map[string]func(string) bool{
+		"weburl":     isWebURL,
+		"ipv4net":    isIPv4Net,
+		"ports":      func(text string) bool { _, _, ok := portRange(text); return ok },
+		"secreturi":  matches(`^secret:(?://[0-9a-f-]+/)?[0-9a-z]+$`),
+		"githubname": matches(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}$`),
+		"line":       func(text string) bool { return !strings.ContainsFunc(text, unicode.IsControl) },
+		"ownername": func(text string) bool {
+			first, name, _ := strings.Cut(text, "/")
+			return owner(first) && repoName(name) && strings.Trim(name, ".") != "" && !strings.HasSuffix(name, ".git")
+		},
+	}
+}
+
+// rules are all rules that the validator does not bring.
 func rules() map[string]validator.Func {
-	githubName := regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})$`)
-	repoName := regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
-	scriptName := regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
-	secretURI := regexp.MustCompile(`^secret:(?://[0-9a-f-]+/)?[0-9a-z]+$`)
-	return map[string]validator.Func{
-		"weburl":     func(f validator.FieldLevel) bool { return isWebURL(f.Field().String()) },
-		"ipv4net":    func(f validator.FieldLevel) bool { return isIPv4Net(f.Field().String()) },
-		"ports":      func(f validator.FieldLevel) bool { return isPortRange(f.Field().String()) },
-		"secreturi":  func(f validator.FieldLevel) bool { return secretURI.MatchString(f.Field().String()) },
-		"githubname": func(f validator.FieldLevel) bool { return githubName.MatchString(f.Field().String()) },
-		"maxbytes": func(f validator.FieldLevel) bool {
-			limit, err := strconv.Atoi(f.Param())
-			return err == nil && len(f.Field().String()) <= limit
-		},
-		"ownername": func(f validator.FieldLevel) bool {
-			owner, name, _ := strings.Cut(f.Field().String(), "/")
-			return githubName.MatchString(owner) && repoName.MatchString(name)
-		},
+	all := map[string]validator.Func{
+		"maxbytes":   func(f validator.FieldLevel) bool { return len(f.Field().String()) <= limit(f) },
+		"maxentries": func(f validator.FieldLevel) bool { return f.Field().Len() <= limit(f) },
 		"needsproxy": func(f validator.FieldLevel) bool {
 			return f.Field().Len() == 0 || f.Parent().FieldByName("RunnerHTTPProxy").String() != ""
 		},
-		"scripts": func(f validator.FieldLevel) bool {
-			scripts, _ := f.Field().Interface().(Scripts)
-			for name := range scripts {
-				if !scriptName.MatchString(name) || strings.HasPrefix(name, "00-") || strings.HasPrefix(name, "01-") {
+	}
+	for tag, rule := range single() {
+		all[tag] = func(f validator.FieldLevel) bool { return rule(f.Field().String()) }
+	}
+	for tag, rule := range scriptRules() {
+		all[tag] = func(f validator.FieldLevel) bool {
+			scripts, isScripts := f.Field().Interface().(Scripts)
+			return isScripts && rule(scripts, limit(f))
+		}
+	}
+	return all
+}
+
+func limit(f validator.FieldLevel) int {
+	number, err := strconv.Atoi(f.Param())
+	if err != nil {
+		return 0
+	}
+	return number
+}
+
+// scriptRules are the rules for pre-install scripts; those with a limit get it in bytes.
+func scriptRules() map[string]func(Scripts, int) bool {
+	name := regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+	every := func(met func(name, text string) bool) func(Scripts, int) bool {
+		return func(scripts Scripts, _ int) bool {
+			for name, text := range scripts {
+				if !met(name, text) {
 					return false
 				}
 			}
 			return true
-		},
+		}
 	}
-}
-
-func isWebURL(text string) bool {
-	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return false
+	return map[string]func(Scripts, int) bool{
+		"scriptnames": every(func(n, _ string) bool {
+			return name.MatchString(n) && !strings.HasPrefix(n, "00-") && !strings.HasPrefix(n, "01-")
+		}),
+		"scripttexts": every(func(_, text string) bool {
+			return strings.TrimSpace(text) != "" && !strings.Contains(text, "\x00")
+		}),
+		"scriptbytes": func(scripts Scripts, most int) bool { return scripts.size() <= most },
 	}
-	u, err := url.Parse(text)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		return false
-	}
-	if strings.HasSuffix(u.Host, ":") {
-		return false
-	}
-	return u.Port() == "" || isPort(u.Port())
-}
-
-// isIPv4Net accepts an address or a CIDR whose host bits may be set, as nft does.
-func isIPv4Net(text string) bool {
-	if prefix, err := netip.ParsePrefix(text); err == nil {
-		return prefix.Addr().Is4()
-	}
-	addr, err := netip.ParseAddr(text)
-	return err == nil && addr.Is4()
-}
-
-func isPortRange(text string) bool {
-	first, last, isRange := strings.Cut(text, "-")
-	if !isRange {
-		return isPort(first)
-	}
-	low, _ := strconv.Atoi(first)
-	high, _ := strconv.Atoi(last)
-	return isPort(first) && isPort(last) && low <= high
-}
-
-func isPort(text string) bool {
-	number, err := strconv.ParseUint(text, 10, 16)
-	return err == nil && number >= 1 && text[0] != '+'
 }

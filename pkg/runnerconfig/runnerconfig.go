@@ -27,9 +27,10 @@ type ScaleSet struct {
 	Org  string `json:"org,omitempty" option:"org" validate:"omitempty,githubname"`
 	Repo string `json:"repo,omitempty" option:"repo" validate:"omitempty,ownername"`
 	// RunnerGroup is GitHub's runner group; it has a meaning for an organisation only.
-	RunnerGroup string `json:"runner_group,omitempty" option:"runner-group" validate:"omitempty,max=64"`
-	// Labels are what a workflow's runs-on may name beside the scale set's name.
-	Labels List `json:"labels,omitempty" option:"labels" validate:"dive,required,max=256,printascii"`
+	RunnerGroup string `json:"runner_group,omitempty" option:"runner-group" validate:"omitempty,max=64,line"`
+	// Labels are what a workflow's runs-on may name beside the scale set's name; GARM's database has room for 64 characters
+	// of each (GARM database/sql/models.go, Tag).
+	Labels List `json:"labels,omitempty" option:"labels" validate:"maxentries=64,dive,required,max=64,printascii"`
 	// MinIdleRunner is how many runners wait for a job, MaxRunner how many there may be.
 	MinIdleRunner int `json:"min_idle_runner,string" option:"min-idle-runner" validate:"gte=0,ltefield=MaxRunner"`
 	MaxRunner     int `json:"max_runner,string" option:"max-runner" validate:"gte=1"`
@@ -40,14 +41,14 @@ type Provider struct {
 	// ProviderName is fixed for the life of the scale set: GARM cannot move one to another provider.
 	ProviderName string `json:"provider_name,omitempty" validate:"required,max=128,printascii"`
 
-	AuthURL           string `json:"openstack_auth_url,omitempty" option:"openstack-auth-url" validate:"required,weburl"`
-	Username          string `json:"openstack_username,omitempty" option:"openstack-username" validate:"required"`
-	ProjectName       string `json:"openstack_project_name,omitempty" option:"openstack-project-name" validate:"required"`
-	UserDomainName    string `json:"openstack_user_domain_name,omitempty" option:"openstack-user-domain-name" validate:"required"`
-	ProjectDomainName string `json:"openstack_project_domain_name,omitempty" option:"openstack-project-domain-name" validate:"required"`
-	RegionName        string `json:"openstack_region_name,omitempty" option:"openstack-region-name" validate:"required"`
+	AuthURL           string `json:"openstack_auth_url,omitempty" option:"openstack-auth-url" validate:"required,max=2048,weburl"`
+	Username          string `json:"openstack_username,omitempty" option:"openstack-username" validate:"required,max=255,line"`
+	ProjectName       string `json:"openstack_project_name,omitempty" option:"openstack-project-name" validate:"required,max=255,line"`
+	UserDomainName    string `json:"openstack_user_domain_name,omitempty" option:"openstack-user-domain-name" validate:"required,max=255,line"`
+	ProjectDomainName string `json:"openstack_project_domain_name,omitempty" option:"openstack-project-domain-name" validate:"required,max=255,line"`
+	RegionName        string `json:"openstack_region_name,omitempty" option:"openstack-region-name" validate:"required,max=255,line"`
 	// Network is the name or the ID of the network the runners are attached to.
-	Network string `json:"openstack_network,omitempty" option:"openstack-network" validate:"required"`
+	Network string `json:"openstack_network,omitempty" option:"openstack-network" validate:"required,max=255,line"`
 	// PasswordSecret is a Juju secret's URI: in the configuration the operator's, on the relation the application's copy.
 	// Its content is under the key "value".
 	PasswordSecret string `json:"openstack_password_secret_uri,omitempty" option:"openstack-password" validate:"required,secreturi"`
@@ -65,20 +66,22 @@ type App struct {
 type Machine struct {
 	// ImageID is the OpenStack image that the image builder made.
 	ImageID string `json:"image_id,omitempty" validate:"required,max=256,printascii"`
-	Flavor  string `json:"flavor,omitempty" option:"flavor" validate:"required,max=256"`
+	Flavor  string `json:"flavor,omitempty" option:"flavor" validate:"required,max=255,line"`
 	// OSArch is one of GARM's architectures: amd64, arm64, arm.
 	OSArch string `json:"os_arch,omitempty" option:"os-arch" validate:"required,oneof=amd64 arm64 arm"`
-	// PreInstallScripts run as root at a runner's first boot, in the order of their names.
-	PreInstallScripts Scripts `json:"pre_install_scripts,omitempty" option:"pre-install-scripts" validate:"scripts"`
+	// PreInstallScripts run as root at a runner's first boot, in the order of their names. They reach it in its user data, of
+	// which OpenStack takes 65535 bytes (Nova, MAX_USERDATA_SIZE) after base64 was applied twice; GARM's own part and the
+	// script for the proxy must fit in with them.
+	PreInstallScripts Scripts `json:"pre_install_scripts,omitempty" option:"pre-install-scripts" validate:"scriptnames,scripttexts,scriptbytes=28672"`
 }
 
 // Options are the runner options: how a runner behaves once it has booted. The zero value asks for nothing.
 type Options struct {
-	DockerHubMirror        string `json:"dockerhub_mirror,omitempty" option:"dockerhub-mirror" validate:"omitempty,weburl"`
-	RunnerHTTPProxy        string `json:"runner_http_proxy,omitempty" option:"runner-http-proxy" validate:"omitempty,weburl"`
-	AproxyExcludeAddresses List   `json:"aproxy_exclude_addresses,omitempty" option:"aproxy-exclude-addresses" validate:"needsproxy,dive,ipv4net"`
-	AproxyRedirectPorts    List   `json:"aproxy_redirect_ports,omitempty" option:"aproxy-redirect-ports" validate:"needsproxy,dive,ports"`
-	OTelCollectorEndpoint  string `json:"otel_collector_endpoint,omitempty" option:"otel-collector-endpoint" validate:"omitempty,weburl"`
+	DockerHubMirror        string `json:"dockerhub_mirror,omitempty" option:"dockerhub-mirror" validate:"omitempty,max=2048,weburl"`
+	RunnerHTTPProxy        string `json:"runner_http_proxy,omitempty" option:"runner-http-proxy" validate:"omitempty,max=2048,weburl"`
+	AproxyExcludeAddresses List   `json:"aproxy_exclude_addresses,omitempty" option:"aproxy-exclude-addresses" validate:"needsproxy,maxentries=256,dive,ipv4net"`
+	AproxyRedirectPorts    List   `json:"aproxy_redirect_ports,omitempty" option:"aproxy-redirect-ports" validate:"needsproxy,maxentries=256,dive,ports"`
+	OTelCollectorEndpoint  string `json:"otel_collector_endpoint,omitempty" option:"otel-collector-endpoint" validate:"omitempty,max=2048,weburl"`
 	PreJobScript           string `json:"pre_job_script,omitempty" option:"pre-job-script" validate:"maxbytes=65536"`
 }
 

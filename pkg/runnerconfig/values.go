@@ -30,6 +30,17 @@ func (l *List) UnmarshalText(text []byte) error {
 // Scripts are shell scripts by name.
 type Scripts map[string]string
 
+// size is what the scripts take of a runner's user data, in bytes before any encoding: their texts, and for each its entry
+// in cloud-init's lists with its name twice.
+func (s Scripts) size() int {
+	const entry = 256
+	total := 0
+	for _, text := range s {
+		total += len(text) + entry
+	}
+	return total
+}
+
 // singleScript is the name under which the Python charm publishes an option that is one script.
 const singleScript = "pre_install.sh"
 

@@ -113,7 +113,7 @@ func (c *container) waitBoot(ctx context.Context) (string, error) {
 		}
 		select {
 		case <-c.exited:
-			return "", errors.New("Pebble has ended: see the log")
+			return "", errors.New("its Pebble has ended: see the log")
 		case <-ctx.Done():
 			return "", errors.Join(ctx.Err(), err)
 		case <-tick.C:

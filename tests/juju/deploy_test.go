@@ -88,8 +88,10 @@ const hookEnvironment = "APT_LISTCHANGES_FRONTEND CHARM_DIR CLOUD_API_VERSION DE
 func TestDeployRefused(t *testing.T) {
 	b := newBed(t)
 	image := map[string]string{"app-image": b.image()}
-	good := b.charm("full", map[string]string{"metadata.yaml": full, "dispatch": "#!/bin/sh\n",
-		"config.yaml": "options:\n  token: {type: secret}\n  size: {type: int}\n"})
+	good := b.charm("full", map[string]string{
+		"metadata.yaml": full, "dispatch": "#!/bin/sh\n",
+		"config.yaml": "options:\n  token: {type: secret}\n  size: {type: int}\n",
+	})
 	young := b.charm("full", map[string]string{"metadata.yaml": strings.Replace(full, "3.6", "3.9", 1), "dispatch": "#!/bin/sh\n"})
 	empty := b.charm("full", map[string]string{"metadata.yaml": full})
 	for name, c := range map[string]struct {

@@ -15,10 +15,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/juju/juju/environs/config"
 	"github.com/juju/utils/v3"
 	"github.com/juju/version/v2"
-
-	"github.com/juju/juju/environs/config"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/agent"
 	"github.com/garm-charms/garm-charms/tests/juju/internal/state"

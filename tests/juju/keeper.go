@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/juju/juju/core/life"
@@ -45,37 +46,37 @@ func (m *Model) keep() {
 
 func (m *Model) run(k *keeper) {
 	defer close(k.done)
-	var replaced chan error // who waits for the next pod
-	for m.ctx.Err() == nil {
+	var waits chan error // of somebody who waits for the next pod
+	for m.ctx.Err() == nil && !m.buried(k.unit) {
 		p, err := m.startPod(m.ctx, k.unit)
 		if err == nil {
 			m.setPod(k, p)
 		}
-		if replaced != nil {
-			replaced <- err
-			replaced = nil
+		if waits != nil {
+			waits <- err
+			waits = nil
 		}
 		if err != nil {
 			m.failed(k.unit, err)
-			if p != nil {
-				m.failed(k.unit, p.remove())
-			}
-			return
+		} else {
+			waits = m.watch(k, p)
+			m.setPod(k, nil)
 		}
-		replaced = m.watch(k, p)
-		m.setPod(k, nil)
-		m.failed(k.unit, p.remove())
-		if m.buried(k.unit) {
+		if p != nil {
+			m.failed(k.unit, p.remove())
+		}
+		if err != nil {
 			break
 		}
 	}
-	if replaced != nil {
-		replaced <- errGone
+	if waits != nil {
+		waits <- errGone
 	}
 	m.mu.Lock()
 	delete(m.keepers, k.unit)
 	m.mu.Unlock()
 	m.failed(k.unit, m.setNames(k.unit))
+	m.touch()
 }
 
 // watch keeps the pod's agent running until the pod must go. It returns who waits for the next pod, if anybody does.
@@ -244,29 +245,38 @@ func (m *Model) roll(application string) {
 		m.touch()
 	}()
 	version, units := m.versionOf(application)
-	for i := len(units) - 1; i >= 0; i-- {
-		for m.ctx.Err() == nil {
-			p, err := m.livePod(m.ctx, units[i])
-			if err != nil || p.version >= version && p.ready() {
-				break // gone, or done
-			}
-			if p.version < version {
-				m.failed(units[i], m.replace(m.ctx, units[i], false))
-				continue
-			}
-			changed := m.state.View(func() {})
-			if now, _ := m.versionOf(application); now != version {
-				return // a later refresh has taken over
-			}
-			if p.ready() {
-				break
-			}
-			select {
-			case <-changed:
-			case <-m.ctx.Done():
-			}
+	for _, unit := range slices.Backward(units) {
+		if !m.rollUnit(application, unit, version) {
+			return
 		}
 	}
+}
+
+// rollUnit replaces a unit's pod and waits until its charm has started. It says whether the rollout goes on: not when
+// the model ends or a later refresh has taken over.
+func (m *Model) rollUnit(application, unit string, version int) bool {
+	for m.ctx.Err() == nil {
+		p, err := m.livePod(m.ctx, unit)
+		if err != nil {
+			return m.ctx.Err() == nil // the unit is gone
+		}
+		if p.version < version {
+			m.failed(unit, m.replace(m.ctx, unit, false))
+			continue
+		}
+		changed := m.state.View(func() {})
+		if now, _ := m.versionOf(application); now != version {
+			return false
+		}
+		if p.ready() {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-m.ctx.Done():
+		}
+	}
+	return false
 }
 
 func (m *Model) versionOf(application string) (int, []string) {

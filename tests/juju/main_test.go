@@ -45,14 +45,15 @@ type bed struct {
 	dir string
 }
 
-var networks atomic.Int32 //nolint:gochecknoglobals // networks of one process must differ
+//nolint:gochecknoglobals // the networks and charms of one process must differ
+var networks, charms atomic.Int32
 
 func newBed(t *testing.T) *bed {
 	t.Helper()
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "juju")
+	dir, err := os.MkdirTemp("", "juju") //nolint:usetesting // paths of sockets must be short
 	require.NoError(t, err)
-	network, err := sandbox.NewNetwork(filepath.Join(dir, "net"), int(networks.Add(1)))
+	network, err := sandbox.NewNetwork(filepath.Join(dir, "net"), int(networks.Add(1))%256)
 	require.NoError(t, err)
 	pebble, err := parts.Pebble(t.Context())
 	require.NoError(t, err)
@@ -104,7 +105,7 @@ func (b *bed) charm(name string, files map[string]string) string {
 		require.NoError(b.t, err)
 	}
 	require.NoError(b.t, w.Close())
-	path := filepath.Join(b.dir, fmt.Sprintf("%s-%d.charm", name, networks.Add(1)))
+	path := filepath.Join(b.dir, fmt.Sprintf("%s-%d.charm", name, charms.Add(1)))
 	require.NoError(b.t, os.WriteFile(path, archive.Bytes(), 0o644))
 	return path
 }
@@ -156,15 +157,15 @@ func (b *bed) message(unit string) string {
 
 func index(all []string, one string) int { return slices.Index(all, one) }
 
-// failures are the runs of hooks that failed.
-func (b *bed) failures(unit string) []juju.Hook {
-	var failed []juju.Hook
-	for _, h := range b.Hooks(unit) {
+// failures counts the runs of a unit's hooks that failed.
+func failures(hooks []juju.Hook) int {
+	n := 0
+	for _, h := range hooks {
 		if h.Error != "" {
-			failed = append(failed, h)
+			n++
 		}
 	}
-	return failed
+	return n
 }
 
 // said is what one module of the log has said.

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 
 	"github.com/juju/charm/v12"
-
 	"github.com/juju/juju/core/life"
 	"github.com/juju/juju/rpc/params"
 

@@ -8,9 +8,10 @@ import (
 )
 
 // reading shows the secret that the option token names, and reads anew on secret-changed.
-var reading = map[string]string{
-	"config.yaml": "options:\n  token: {type: secret}\n",
-	"dispatch": `#!/bin/sh
+func reading() map[string]string {
+	return map[string]string{
+		"config.yaml": "options:\n  token: {type: secret}\n",
+		"dispatch": `#!/bin/sh
 token=$(config-get token)
 [ -n "$token" ] || exit 0
 refresh=
@@ -21,11 +22,12 @@ else
 	status-set blocked "$(cat /tmp/error)"
 fi
 `,
+	}
 }
 
 func TestUserSecret(t *testing.T) {
 	b := newBed(t)
-	b.deploy("tiny", reading)
+	b.deploy("tiny", reading())
 	uri, err := b.AddSecret(b.ctx(), "token", map[string]string{"value": "one"})
 	require.NoError(t, err)
 	_, err = b.AddSecret(b.ctx(), "token", map[string]string{"value": "one"})

@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/juju/names/v5"
-
 	"github.com/juju/juju/core/secrets"
+	"github.com/juju/names/v5"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/state"
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 
 	"github.com/garm-charms/garm-charms/tests/jujucli"
@@ -55,14 +56,33 @@ func (t *teller) showAccess(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	page, err := publish(ctx, net.JoinHostPort(host.Addr().String(), "8080"))
+	address := net.JoinHostPort(host.Addr().String(), "8080")
+	door, err := publish(ctx, address)
 	if err != nil {
 		return err
 	}
 	t.heading("It runs")
-	t.say("GARM's web page: %s/ui/ (user %v, password %v)", page, result.Results["username"], result.Results["password"])
+	t.say("GARM's web page: %s/ui/   its API: %s/api/v1   its metrics: %s/metrics", door, door, door)
+	t.say("user %v, password %v", result.Results["username"], result.Results["password"])
+	if !hasPage(ctx, address) {
+		t.say("This GARM was built from its Go module, which does not have the web page in it; name one that has with GARM_BIN.")
+	}
+	t.say("")
 	fmt.Fprintf(t.out, help, strings.Join(jujucli.Names(), ", "))
 	return nil
+}
+
+func hasPage(ctx context.Context, address string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/ui/", nil)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close()
+	return res.StatusCode == http.StatusOK
 }
 
 func (t *teller) carryOut(ctx context.Context, words []string) error {

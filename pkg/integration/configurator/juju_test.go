@@ -100,6 +100,7 @@ func (j *juju) relationList(call hook.Call, _ string) (any, error) {
 }
 
 func (j *juju) relationGet(_ hook.Call, owner string) (any, error) {
+	assert.NotEmpty(j.t, owner)
 	return j.bags[owner], nil
 }
 
@@ -117,7 +118,7 @@ func (j *juju) relationSet(call hook.Call, _ string) (any, error) {
 	maps.Copy(j.bags[owner], values)
 	maps.DeleteFunc(j.bags[owner], func(_, value string) bool { return value == "" })
 	j.changes = append(j.changes, "relation-set "+owner+" "+strings.Join(slices.Sorted(maps.Keys(values)), " "))
-	return nil, nil
+	return "", nil
 }
 
 func (j *juju) secretGet(_ hook.Call, uri string) (any, error) {
@@ -147,14 +148,14 @@ func (j *juju) secretAdd(call hook.Call, file string) (any, error) {
 func (j *juju) secretSet(call hook.Call, uri string) (any, error) {
 	j.secrets[uri].content = j.contentOf(call.Args[0])
 	j.changes = append(j.changes, "secret-set "+uri)
-	return nil, nil
+	return "", nil
 }
 
 func (j *juju) secretGrant(call hook.Call, uri string) (any, error) {
 	assert.Contains(j.t, call.Args, relationID)
 	j.secrets[uri].granted = true
 	j.changes = append(j.changes, "secret-grant "+uri)
-	return nil, nil
+	return "", nil
 }
 
 func (j *juju) contentOf(flag string) (content map[string]string) {

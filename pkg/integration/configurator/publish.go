@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
 	"github.com/garm-charms/garm-charms/pkg/secret"
@@ -54,7 +53,7 @@ func OperatorSecrets(ctx context.Context, tools *hook.Tools, application string,
 		case content[secretKey].Empty():
 			text = fmt.Sprintf("is a secret without a value under the key %q; run: juju update-secret %s %s#file=PATH", secretKey, wanted.uri, secretKey)
 		case wanted.into == &read.PrivateKey:
-			_, text = desired.PKCS1(content[secretKey])
+			_, text = runnerconfig.PKCS1(content[secretKey])
 		}
 		if text != "" {
 			problems = append(problems, runnerconfig.Problem{Option: wanted.option, Text: text})

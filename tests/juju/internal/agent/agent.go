@@ -16,15 +16,14 @@ import (
 
 	"github.com/juju/clock"
 	"github.com/juju/errors"
-	"github.com/juju/loggo"
-	"github.com/juju/names/v5"
-	"github.com/juju/version/v2"
-	"github.com/juju/worker/v3/dependency"
-
 	"github.com/juju/juju/rpc"
 	"github.com/juju/juju/rpc/jsoncodec"
 	jujuversion "github.com/juju/juju/version"
 	jworker "github.com/juju/juju/worker"
+	"github.com/juju/loggo"
+	"github.com/juju/names/v5"
+	"github.com/juju/version/v2"
+	"github.com/juju/worker/v3/dependency"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/wire"
 )

@@ -7,11 +7,10 @@ import (
 	"sync"
 
 	"github.com/juju/errors"
-	"github.com/juju/names/v5"
-	"gopkg.in/httprequest.v1"
-
 	"github.com/juju/juju/api/base"
 	"github.com/juju/juju/rpc"
+	"github.com/juju/names/v5"
+	"gopkg.in/httprequest.v1"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/wire"
 )

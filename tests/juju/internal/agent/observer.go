@@ -8,14 +8,13 @@ import (
 
 	"github.com/canonical/pebble/client"
 	"github.com/juju/errors"
-	"github.com/juju/utils/v3/exec"
-
 	"github.com/juju/juju/juju/sockets"
 	"github.com/juju/juju/worker/common/charmrunner"
 	"github.com/juju/juju/worker/uniter"
 	"github.com/juju/juju/worker/uniter/runner"
 	"github.com/juju/juju/worker/uniter/runner/context"
 	"github.com/juju/juju/worker/uniter/runner/jujuc"
+	"github.com/juju/utils/v3/exec"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/wire"
 )

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"io"
 	"reflect"
 	"runtime"
@@ -9,8 +10,6 @@ import (
 	"syscall"
 
 	"github.com/juju/rpcreflect"
-
-	"context"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/wire"
 )

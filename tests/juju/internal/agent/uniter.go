@@ -6,11 +6,6 @@ import (
 
 	"github.com/juju/clock"
 	"github.com/juju/errors"
-	"github.com/juju/loggo"
-	"github.com/juju/names/v5"
-	"github.com/juju/worker/v3"
-	"github.com/juju/worker/v3/dependency"
-
 	"github.com/juju/juju/api/agent/secretsmanager"
 	apiuniter "github.com/juju/juju/api/agent/uniter"
 	"github.com/juju/juju/api/base"
@@ -27,6 +22,10 @@ import (
 	"github.com/juju/juju/worker/uniter/charm"
 	"github.com/juju/juju/worker/uniter/operation"
 	"github.com/juju/juju/worker/uniter/remotestate"
+	"github.com/juju/loggo"
+	"github.com/juju/names/v5"
+	"github.com/juju/worker/v3"
+	"github.com/juju/worker/v3/dependency"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/wire"
 )
@@ -67,7 +66,7 @@ func (u *onceUniter) Wait() error {
 	if errors.Is(err, jworker.ErrTerminateAgent) {
 		return err
 	}
-	return fmt.Errorf("%w: %v", errStopped, err)
+	return fmt.Errorf("%w: %w", errStopped, err)
 }
 
 type inputs struct {

@@ -9,13 +9,6 @@ import (
 
 	"github.com/juju/clock"
 	"github.com/juju/errors"
-	"github.com/juju/loggo"
-	"github.com/juju/names/v5"
-	"github.com/juju/version/v2"
-	"github.com/juju/worker/v3"
-	"github.com/juju/worker/v3/dependency"
-	"gopkg.in/tomb.v2"
-
 	coreagent "github.com/juju/juju/agent"
 	"github.com/juju/juju/api/agent/caasapplication"
 	"github.com/juju/juju/api/base"
@@ -26,6 +19,12 @@ import (
 	"github.com/juju/juju/worker/leadership"
 	"github.com/juju/juju/worker/retrystrategy"
 	"github.com/juju/juju/worker/uniter"
+	"github.com/juju/loggo"
+	"github.com/juju/names/v5"
+	"github.com/juju/version/v2"
+	"github.com/juju/worker/v3"
+	"github.com/juju/worker/v3/dependency"
+	"gopkg.in/tomb.v2"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/wire"
 )

@@ -4,10 +4,9 @@ import (
 	"time"
 
 	"github.com/juju/errors"
-	"github.com/juju/names/v5"
-
 	apiservererrors "github.com/juju/juju/apiserver/errors"
 	"github.com/juju/juju/rpc/params"
+	"github.com/juju/names/v5"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/state"
 )

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/juju/errors"
-
 	apiservererrors "github.com/juju/juju/apiserver/errors"
 	"github.com/juju/juju/rpc/params"
 
@@ -24,34 +23,21 @@ func (f *Uniter) CommitHookChanges(args params.CommitHookChangesArgs) (params.Er
 }
 
 func (f *Uniter) commit(u *state.Unit, c params.CommitHookChangesArg) error {
-	if len(c.AddStorage) > 0 {
-		return errors.NotSupportedf("adding storage to a unit of a Kubernetes model")
-	}
-	// Without a spec it only says that the leader has seen the charm's upgrade.
-	if c.SetPodSpec != nil && c.SetPodSpec.Spec != nil || c.SetRawK8sSpec != nil && c.SetRawK8sSpec.Spec != nil {
-		return errors.NotSupportedf("pod specs")
-	}
-	var apply []func()
-	if c.UpdateNetworkInfo {
-		apply = append(apply, f.networkChanges(u)...)
-	}
-	// Whether the unit is leader is asked when the rest is applied (state/leadership.go), thus after the secrets.
-	if err := f.checkOwn(c); err != nil {
+	if err := f.checkCommit(c); err != nil {
 		return err
-	}
-	if c.SetUnitState != nil && c.SetUnitState.CharmState != nil {
-		if err := checkState(*c.SetUnitState.CharmState); err != nil {
-			return errors.Annotate(err, "persisting charm state")
-		}
 	}
 	if err := f.commitSecrets(c); err != nil {
 		return err
 	}
-	relations, err := f.relationChanges(u, c.RelationUnitSettings)
+	// Whether the unit leads is asked when the rest is applied (state/leadership.go), thus after the secrets.
+	apply, err := f.relationChanges(u, c.RelationUnitSettings)
 	if err != nil {
 		return err
 	}
-	for _, f := range append(apply, relations...) {
+	if c.UpdateNetworkInfo {
+		apply = append(f.networkChanges(u), apply...)
+	}
+	for _, f := range apply {
 		f()
 	}
 	u.SetPorts(ports(c.OpenPorts), ports(c.ClosePorts))
@@ -59,6 +45,25 @@ func (f *Uniter) commit(u *state.Unit, c params.CommitHookChangesArg) error {
 		return setState(u, *c.SetUnitState)
 	}
 	return nil
+}
+
+// checkCommit refuses what no unit may do.
+func (f *Uniter) checkCommit(c params.CommitHookChangesArg) error {
+	if len(c.AddStorage) > 0 {
+		return errors.NotSupportedf("adding storage to a unit of a Kubernetes model")
+	}
+	for _, spec := range []*params.PodSpec{c.SetPodSpec, c.SetRawK8sSpec} {
+		// Without a spec it only says that the leader has seen the charm's upgrade.
+		if spec != nil && spec.Spec != nil {
+			return errors.NotSupportedf("pod specs")
+		}
+	}
+	if c.SetUnitState != nil && c.SetUnitState.CharmState != nil {
+		if err := checkState(*c.SetUnitState.CharmState); err != nil {
+			return errors.Annotate(err, "persisting charm state")
+		}
+	}
+	return f.checkOwn(c)
 }
 
 func (f *Uniter) checkOwn(c params.CommitHookChangesArg) error {

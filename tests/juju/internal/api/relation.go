@@ -2,11 +2,10 @@ package api
 
 import (
 	"github.com/juju/errors"
-	"github.com/juju/names/v5"
-
 	apiservererrors "github.com/juju/juju/apiserver/errors"
 	"github.com/juju/juju/core/network"
 	"github.com/juju/juju/rpc/params"
+	"github.com/juju/names/v5"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/state"
 )
@@ -64,7 +63,7 @@ func (f *Uniter) Relation(args params.RelationUnits) (params.RelationResults, er
 }
 
 // RelationById describes relations by id.
-func (f *Uniter) RelationById(args params.RelationIds) (params.RelationResults, error) {
+func (f *Uniter) RelationById(args params.RelationIds) (params.RelationResults, error) { //nolint:revive,staticcheck // the API's name
 	return params.RelationResults{Results: bulk(f.s, false, args.RelationIds, func(id int) params.RelationResult {
 		r, ok := f.s.model.Relations[id]
 		if !ok {

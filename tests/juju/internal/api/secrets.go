@@ -2,11 +2,10 @@ package api
 
 import (
 	"github.com/juju/errors"
-	"github.com/juju/names/v5"
-
 	apiservererrors "github.com/juju/juju/apiserver/errors"
 	"github.com/juju/juju/core/secrets"
 	"github.com/juju/juju/rpc/params"
+	"github.com/juju/names/v5"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/state"
 )
@@ -226,24 +225,6 @@ func (f *SecretsManager) remove(arg params.DeleteSecretArg) error {
 		s.Remove(arg.Revisions...)
 	}
 	return err
-}
-
-// SecretsGrant is for grants outside of a hook's commit.
-func (f *SecretsManager) SecretsGrant(args params.GrantRevokeSecretArgs) (params.ErrorResults, error) {
-	return changes(f.s, args.Args, f.grant), nil
-}
-
-// SecretsRevoke is for revocations outside of a hook's commit.
-func (f *SecretsManager) SecretsRevoke(args params.GrantRevokeSecretArgs) (params.ErrorResults, error) {
-	return changes(f.s, args.Args, f.revoke), nil
-}
-
-// SecretsRotated records a rotation. Nothing rotates by itself in this model: no rotation is ever due.
-func (f *SecretsManager) SecretsRotated(args params.SecretRotatedArgs) (params.ErrorResults, error) {
-	return changes(f.s, args.Args, func(a params.SecretRotatedArg) error {
-		_, err := f.manage(a.URI)
-		return err
-	}), nil
 }
 
 // GetSecretContentInfo is secret-get: not buffered, it moves what the unit tracks at once.

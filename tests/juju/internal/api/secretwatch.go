@@ -3,11 +3,10 @@ package api
 import (
 	"fmt"
 
-	"github.com/juju/names/v5"
-
 	apiservererrors "github.com/juju/juju/apiserver/errors"
 	"github.com/juju/juju/core/secrets"
 	"github.com/juju/juju/rpc/params"
+	"github.com/juju/names/v5"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/state"
 )

@@ -14,13 +14,12 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/juju/names/v5"
-	"github.com/juju/rpcreflect"
-
 	apiservererrors "github.com/juju/juju/apiserver/errors"
 	"github.com/juju/juju/rpc"
 	"github.com/juju/juju/rpc/jsoncodec"
 	"github.com/juju/juju/rpc/params"
+	"github.com/juju/names/v5"
+	"github.com/juju/rpcreflect"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/state"
 	"github.com/garm-charms/garm-charms/tests/juju/internal/wire"
@@ -106,33 +105,23 @@ type root struct {
 	settings Settings
 }
 
+// facade is the object that answers calls; id names the watcher for facades of watchers. It is nil for an unknown name.
 func (r *root) facade(name, id string) any {
 	s := r.session
-	switch name {
-	case "Uniter":
-		return &Uniter{s: s}
-	case "SecretsManager":
-		return &SecretsManager{s: s}
-	case "LeadershipService":
-		return &Leadership{s: s}
-	case "RetryStrategy":
-		return &RetryStrategy{s: s, strategy: r.settings.Retry}
-	case "CAASApplication":
-		return &CAASApplication{s: s}
-	case "PayloadsHookContext":
-		return &Payloads{}
-	case "NotifyWatcher":
-		return &NotifyWatcher{s: s, id: id}
-	case "StringsWatcher":
-		return &StringsWatcher{s: s, id: id}
-	case "RelationUnitsWatcher":
-		return &RelationUnitsWatcher{s: s, id: id}
-	case "SecretsTriggerWatcher":
-		return &SecretsTriggerWatcher{s: s, id: id}
-	case wire.Bench:
-		return &Recorder{s: s}
+	facades := map[string]any{
+		"Uniter":                &Uniter{s: s},
+		"SecretsManager":        &SecretsManager{s: s},
+		"LeadershipService":     &Leadership{s: s},
+		"RetryStrategy":         &RetryStrategy{s: s, strategy: r.settings.Retry},
+		"CAASApplication":       &CAASApplication{s: s},
+		"PayloadsHookContext":   &Payloads{},
+		"NotifyWatcher":         &NotifyWatcher{s: s, id: id},
+		"StringsWatcher":        &StringsWatcher{s: s, id: id},
+		"RelationUnitsWatcher":  &RelationUnitsWatcher{s: s, id: id},
+		"SecretsTriggerWatcher": &SecretsTriggerWatcher{s: s, id: id},
+		wire.Bench:              &Recorder{s: s},
 	}
-	return nil
+	return facades[name]
 }
 
 // FindMethod implements rpc.Root.

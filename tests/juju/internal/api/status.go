@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/juju/errors"
-
 	apiservererrors "github.com/juju/juju/apiserver/errors"
 	"github.com/juju/juju/core/leadership"
 	"github.com/juju/juju/rpc/params"

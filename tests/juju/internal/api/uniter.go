@@ -1,14 +1,12 @@
 package api
 
 import (
-	"github.com/juju/charm/v12"
 	"github.com/juju/errors"
-	"github.com/juju/names/v5"
-
 	apiservererrors "github.com/juju/juju/apiserver/errors"
 	"github.com/juju/juju/core/life"
 	"github.com/juju/juju/core/network"
 	"github.com/juju/juju/rpc/params"
+	"github.com/juju/names/v5"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/state"
 )
@@ -37,11 +35,6 @@ func (f *Uniter) WatchForModelConfigChanges() (params.NotifyWatchResult, error) 
 	return result, nil
 }
 
-// ProviderType is the kind of cloud.
-func (f *Uniter) ProviderType() (params.StringResult, error) {
-	return params.StringResult{Result: "kubernetes"}, nil
-}
-
 // SLALevel is the model's support level.
 func (f *Uniter) SLALevel() (params.StringResult, error) {
 	return params.StringResult{Result: "unsupported"}, nil
@@ -50,11 +43,6 @@ func (f *Uniter) SLALevel() (params.StringResult, error) {
 // CloudAPIVersion is the version of the cloud's API.
 func (f *Uniter) CloudAPIVersion() (params.StringResult, error) {
 	return params.StringResult{Result: "1.31.0"}, nil
-}
-
-// CloudSpec is refused to applications that are not trusted.
-func (f *Uniter) CloudSpec() (params.CloudSpecResult, error) {
-	return params.CloudSpecResult{}, apiservererrors.ErrPerm
 }
 
 // APIAddresses are the controller's.
@@ -348,44 +336,4 @@ func (f *Uniter) OpenedPortRangesByEndpoint() (params.OpenPortRangesByEndpointRe
 	return params.OpenPortRangesByEndpointResults{
 		Results: []params.OpenPortRangesByEndpointResult{{UnitPortRanges: ranges}},
 	}, nil
-}
-
-// GoalStates tells who is there and who is to come.
-func (f *Uniter) GoalStates(args params.Entities) (params.GoalStateResults, error) {
-	return params.GoalStateResults{Results: units(f.s, args, func(u *state.Unit) params.GoalStateResult {
-		goal := &params.GoalState{Units: goalUnits(u.App), Relations: map[string]params.UnitsGoalState{}}
-		for _, r := range u.App.Relations() {
-			own, other, err := r.Ends(u.App.Name)
-			if err != nil || own.Role == charm.RolePeer {
-				continue
-			}
-			all := goal.Relations[own.Name]
-			if all == nil {
-				all = params.UnitsGoalState{}
-				goal.Relations[own.Name] = all
-			}
-			all[other] = params.GoalStateStatus{Status: r.Status}
-			if a, err := f.s.model.Application(other); err == nil {
-				for name, s := range goalUnits(a) {
-					all[name] = s
-				}
-			}
-		}
-		return params.GoalStateResult{Result: goal}
-	}, func(e *params.Error) params.GoalStateResult { return params.GoalStateResult{Error: e} })}, nil
-}
-
-func goalUnits(a *state.Application) params.UnitsGoalState {
-	goal := params.UnitsGoalState{}
-	for _, u := range a.SortedUnits() {
-		if u.Life == life.Dead {
-			continue
-		}
-		s := params.GoalStateStatus{Status: u.Workload.Status, Since: &u.Workload.Since}
-		if u.Life == life.Dying {
-			s.Status = string(life.Dying)
-		}
-		goal[u.Name] = s
-	}
-	return goal
 }

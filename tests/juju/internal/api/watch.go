@@ -1,9 +1,8 @@
 package api
 
 import (
-	"github.com/juju/juju/rpc/params"
-
 	apiservererrors "github.com/juju/juju/apiserver/errors"
+	"github.com/juju/juju/rpc/params"
 )
 
 // watch compares what the agent was told last with how the model is now.

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/juju/errors"
-
 	"github.com/juju/juju/core/life"
 	"github.com/juju/juju/rpc/params"
 )

@@ -4,15 +4,15 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/juju/charm/v12"
 	"github.com/juju/errors"
-	"github.com/juju/names/v5"
-
 	"github.com/juju/juju/core/assumes"
 	"github.com/juju/juju/core/life"
 	"github.com/juju/juju/core/secrets"
+	"github.com/juju/names/v5"
 )
 
 // Charm is one uploaded charm archive.
@@ -196,38 +196,50 @@ func (m *Model) CheckCharm(c *Charm) error {
 
 // Refresh puts another charm under the application.
 func (a *Application) Refresh(c *Charm, resources map[string]string) error {
-	if err := a.model.CheckCharm(c); err != nil {
+	if err := a.checkRefresh(c); err != nil {
 		return err
-	}
-	for _, r := range a.Relations() {
-		endpoint := r.endpoint(a.Name)
-		if !endpoint.ImplementedBy(c.Archive) {
-			return errors.Errorf("cannot upgrade application %q to charm %q: would break relation %q", a.Name, c.URL, r.Key)
-		}
-	}
-	meta := c.Archive.Meta()
-	for name, old := range a.Charm.Archive.Meta().Storage {
-		if _, ok := meta.Storage[name]; !ok && old.CountMin > 0 {
-			return errors.Errorf("cannot upgrade application %q to charm %q: required storage %q removed", a.Name, c.URL, name)
-		}
-	}
-	for name, s := range meta.Storage {
-		if _, had := a.Charm.Archive.Meta().Storage[name]; !had && s.CountMin > 0 {
-			return errors.Errorf("cannot upgrade application %q to charm %q: required storage %q added", a.Name, c.URL, name)
-		}
 	}
 	a.config[c.URL] = c.Archive.Config().FilterSettings(a.config[a.Charm.URL])
 	a.charms[c.URL] = c
 	a.Charm, a.Version = c, a.Version+1
-	for name, image := range resources {
-		a.Resources[name] = image
-	}
-	for _, name := range sortedKeys(meta.Peers) {
+	maps.Copy(a.Resources, resources)
+	peers := c.Archive.Meta().Peers
+	for _, name := range sortedKeys(peers) {
 		if !a.hasPeer(name) {
-			a.model.addRelation([]Endpoint{{Application: a.Name, Relation: meta.Peers[name]}})
+			a.model.addRelation([]Endpoint{{Application: a.Name, Relation: peers[name]}})
 		}
 	}
 	return nil
+}
+
+// checkRefresh refuses a charm that does not fit what the application has (state/application.go, SetCharm).
+func (a *Application) checkRefresh(c *Charm) error {
+	if err := a.model.CheckCharm(c); err != nil {
+		return err
+	}
+	for _, r := range a.Relations() {
+		if !r.endpoint(a.Name).ImplementedBy(c.Archive) {
+			return errors.Errorf("cannot upgrade application %q to charm %q: would break relation %q", a.Name, c.URL, r.Key)
+		}
+	}
+	before, after := a.Charm.Archive.Meta().Storage, c.Archive.Meta().Storage
+	if name := missing(before, after); name != "" {
+		return errors.Errorf("cannot upgrade application %q to charm %q: required storage %q removed", a.Name, c.URL, name)
+	}
+	if name := missing(after, before); name != "" {
+		return errors.Errorf("cannot upgrade application %q to charm %q: required storage %q added", a.Name, c.URL, name)
+	}
+	return nil
+}
+
+// missing names a storage that must be there and is not.
+func missing(required, have map[string]charm.Storage) string {
+	for _, name := range sortedKeys(required) {
+		if _, ok := have[name]; !ok && required[name].CountMin > 0 {
+			return name
+		}
+	}
+	return ""
 }
 
 func (a *Application) hasPeer(name string) bool {

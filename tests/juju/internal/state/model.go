@@ -9,11 +9,10 @@ import (
 	"time"
 
 	"github.com/juju/errors"
-	"github.com/juju/names/v5"
-	"github.com/juju/version/v2"
-
 	"github.com/juju/juju/core/life"
 	"github.com/juju/juju/environs/config"
+	"github.com/juju/names/v5"
+	"github.com/juju/version/v2"
 )
 
 // Model is the whole of it. Its fields and all that hangs on them may only be touched within View or Update.

@@ -7,9 +7,8 @@ import (
 
 	"github.com/juju/charm/v12"
 	"github.com/juju/errors"
-	"github.com/juju/names/v5"
-
 	"github.com/juju/juju/core/life"
+	"github.com/juju/names/v5"
 )
 
 // Endpoint is a charm's end of a relation in an application.

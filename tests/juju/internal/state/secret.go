@@ -4,10 +4,9 @@ import (
 	"time"
 
 	"github.com/juju/errors"
-	"github.com/juju/names/v5"
-
 	"github.com/juju/juju/core/life"
 	"github.com/juju/juju/core/secrets"
+	"github.com/juju/names/v5"
 )
 
 // Secret is a secret with its revisions, permissions and consumers.

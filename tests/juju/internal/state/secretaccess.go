@@ -4,9 +4,8 @@ import (
 	"strings"
 
 	"github.com/juju/errors"
-	"github.com/juju/names/v5"
-
 	"github.com/juju/juju/core/secrets"
+	"github.com/juju/names/v5"
 )
 
 // LabelExists says that a label is taken.
@@ -79,35 +78,36 @@ func (s *Secret) Consumer(u *Unit) *Consumer { return s.consumers[names.NewUnitT
 // Consume gives the revision that the unit reads, and remembers what it tracks: on the first read and with refresh
 // the latest one; peek reads the latest without tracking it.
 func (s *Secret) Consume(u *Unit, refresh, peek bool, label *string) (int, error) {
-	tag := names.NewUnitTag(u.Name)
-	known := s.consumers[tag.String()]
-	c := Consumer{}
+	c := s.Consumer(u)
+	if c == nil || refresh || label != nil {
+		var err error
+		if c, err = s.track(u, c, label, c == nil || refresh); err != nil {
+			return 0, err
+		}
+	}
+	if peek {
+		return s.Latest, nil
+	}
+	return c.Current, nil
+}
+
+func (s *Secret) track(u *Unit, known *Consumer, label *string, latest bool) (*Consumer, error) {
+	c := &Consumer{}
 	if known != nil {
-		c = *known
+		*c = *known
 	}
-	refresh = refresh || known == nil
-	if refresh || peek {
-		c.Latest = s.Latest
-	}
-	want := c.Current
-	if refresh || peek {
-		want = s.Latest
-	}
-	if refresh {
-		c.Current = s.Latest
-	}
-	if !refresh && label == nil {
-		return want, nil
+	if latest {
+		c.Current, c.Latest = s.Latest, s.Latest
 	}
 	if label != nil && *label != c.Label {
 		if err := s.model.checkConsumerLabel(u, *label); err != nil {
-			return 0, err
+			return nil, err
 		}
 		c.Label = *label
 	}
-	s.consumers[tag.String()] = &c
+	s.consumers[names.NewUnitTag(u.Name).String()] = c
 	s.markObsolete()
-	return want, nil
+	return c, nil
 }
 
 // ConsumedSecrets lists the secrets that the unit has read.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/juju/charm/v12"
 	"github.com/juju/errors"
-
 	"github.com/juju/juju/core/life"
 	"github.com/juju/juju/core/status"
 	"github.com/juju/juju/rpc/params"
