@@ -31,6 +31,9 @@ func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) er
 	}
 	tools := hook.NewTools(env, runner)
 	c := charm{env: env, tools: tools, log: slog.New(hook.NewLogHandler(runner, slog.LevelInfo))}
+	if env.Event.Kind == hook.KindAction {
+		return c.act(ctx)
+	}
 	verdict, err := c.reconcile(ctx)
 	if err != nil {
 		return err
@@ -44,56 +47,72 @@ type charm struct {
 	log   *slog.Logger
 }
 
-func (c charm) reconcile(ctx context.Context) (hook.Status, error) {
+// gathered is all that a dispatch goes by.
+type gathered struct {
+	scaleSet     runnerconfig.ScaleSet
+	secrets      configurator.Secrets
+	problems     []runnerconfig.Problem
+	builder      image.Builder
+	publications []configurator.Publication
+}
+
+func (c charm) gather(ctx context.Context) (g gathered, err error) {
 	config, err := c.tools.Config(ctx)
 	if err != nil {
-		return hook.Status{}, err
+		return g, err
 	}
-	scaleSet, problems := option.Parse(config)
-	secrets, unreadable, err := configurator.OperatorSecrets(ctx, c.tools, c.env.AppName, scaleSet)
+	g.scaleSet, g.problems = option.Parse(config)
+	var unreadable []runnerconfig.Problem
+	if g.secrets, unreadable, err = configurator.OperatorSecrets(ctx, c.tools, c.env.AppName, g.scaleSet); err != nil {
+		return g, err
+	}
+	g.problems = append(g.problems, unreadable...)
+	if g.builder, err = image.Read(ctx, c.tools, c.env); err != nil {
+		return g, err
+	}
+	g.scaleSet.ImageID = g.builder.ImageID
+	g.publications, err = configurator.Publications(ctx, c.tools, c.env)
+	return g, err
+}
+
+func (c charm) reconcile(ctx context.Context) (hook.Status, error) {
+	g, err := c.gather(ctx)
 	if err != nil {
 		return hook.Status{}, err
 	}
-	problems = append(problems, unreadable...)
-	for _, p := range problems {
+	for _, p := range g.problems {
 		c.log.WarnContext(ctx, "configuration: "+p.String())
 	}
-	builder, err := image.Read(ctx, c.tools, c.env)
-	if err != nil {
-		return hook.Status{}, err
-	}
-	publications, err := configurator.Publications(ctx, c.tools, c.env)
-	if err != nil {
-		return hook.Status{}, err
-	}
-	if len(problems) == 0 {
-		if err := builder.Request(ctx, c.tools, scaleSet.Provider, secrets.Password); err != nil {
+	if len(g.problems) == 0 {
+		if err := g.builder.Request(ctx, c.tools, g.scaleSet.Provider, g.secrets.Password); err != nil {
 			return hook.Status{}, err
 		}
 	}
-	scaleSet.ImageID = builder.ImageID
 	leader, err := c.tools.IsLeader(ctx)
 	if err != nil {
 		return hook.Status{}, err
 	}
 	if !leader {
-		return status.Standby(), withdraw(ctx, publications)
+		return status.Standby(), withdraw(ctx, g.publications)
 	}
-	if obstacle := c.obstacle(problems, builder); obstacle.Level != "" {
-		return obstacle, hold(ctx, publications, obstacle.Message)
+	if err := configurator.Tidy(ctx, c.tools, c.env.Event); err != nil {
+		return hook.Status{}, err
 	}
-	return c.publish(ctx, publications, scaleSet, secrets)
+	if obstacle := c.obstacle(g); obstacle.Level != "" {
+		return obstacle, hold(ctx, g.publications, obstacle.Message)
+	}
+	return c.publish(ctx, g)
 }
 
 // obstacle is why nothing can be published; zero if it can.
-func (c charm) obstacle(problems []runnerconfig.Problem, builder image.Builder) hook.Status {
+func (c charm) obstacle(g gathered) hook.Status {
 	switch {
-	case len(problems) > 0:
-		return status.Problems(problems)
-	case builder.Application == "":
+	case len(g.problems) > 0:
+		return status.Problems(g.problems)
+	case g.builder.Application == "":
 		return status.NoImageBuilder(c.env.AppName)
-	case builder.ImageID == "":
-		return status.NoImage(builder.Application)
+	case g.builder.ImageID == "":
+		return status.NoImage(g.builder.Application)
 	}
 	return hook.Status{}
 }
@@ -116,20 +135,20 @@ func hold(ctx context.Context, publications []configurator.Publication, reason s
 	return nil
 }
 
-func (c charm) publish(ctx context.Context, publications []configurator.Publication, s runnerconfig.ScaleSet, secrets configurator.Secrets) (hook.Status, error) {
-	if len(publications) == 0 {
+func (c charm) publish(ctx context.Context, g gathered) (hook.Status, error) {
+	if len(g.publications) == 0 {
 		return status.NoGARM(c.env.AppName), nil
 	}
 	var statuses []hook.Status
-	for _, p := range publications {
+	for _, p := range g.publications {
 		answer, err := p.ReadAnswer(ctx)
 		if err != nil {
 			return hook.Status{}, err
 		}
-		if err := p.Declare(ctx, s, secrets, answer, c.env.AppName); err != nil {
+		if err := p.Declare(ctx, g.scaleSet, g.secrets, answer, c.env.AppName); err != nil {
 			return hook.Status{}, err
 		}
-		statuses = append(statuses, status.Answered(s.Name, answer.Status, answer.Message))
+		statuses = append(statuses, status.Answered(g.scaleSet.Name, answer.Status, answer.Message))
 	}
 	return status.Worst(statuses), nil
 }

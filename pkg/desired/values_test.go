@@ -16,7 +16,6 @@ import (
 
 	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
-	"github.com/garm-charms/garm-charms/pkg/secret"
 )
 
 //nolint:gochecknoglobals // keys take long to make, and no test changes one

@@ -153,7 +153,7 @@ func single() map[string]func(string) bool {
 		"weburl":     isWebURL,
 		"ipv4net":    isIPv4Net,
 		"ports":      func(text string) bool { _, _, ok := portRange(text); return ok },
-		"secreturi":  matches(`^secret:(?://[0-9a-f-]+/)?[0-9a-z]+$`),
+		"secreturi":  IsSecretURI,
 		"githubname": matches(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}$`),
 		"line":       func(text string) bool { return !strings.ContainsFunc(text, unicode.IsControl) },
 		"ownername": func(text string) bool {
@@ -161,6 +161,11 @@ func single() map[string]func(string) bool {
 			return owner(first) && repoName(name) && strings.Trim(name, ".") != "" && !strings.HasSuffix(name, ".git")
 		},
 	}
+}
+
+// IsSecretURI tells whether text may be a secret's URI, with or without the secret's model in it.
+func IsSecretURI(text string) bool {
+	return regexp.MustCompile(`^secret:(?://[0-9a-f-]+/)?[0-9a-z]+$`).MatchString(text)
 }
 
 // rules are all rules that the validator does not bring.

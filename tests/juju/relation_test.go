@@ -135,3 +135,35 @@ func TestOnlyLeadersWriteForTheApplication(t *testing.T) {
 	assert.Equal(t, "ok", b.message("server/1"))
 	assert.Equal(t, "app says y", b.message("client/0"))
 }
+
+func TestLeadershipLostDuringHook(t *testing.T) {
+	b := newBed(t)
+	require.NoError(t, b.SetModelConfig(b.ctx(), map[string]string{"automatically-retry-hooks": "false"}))
+	b.deployUnits("server", 2, map[string]string{
+		"metadata.yaml": server, "config.yaml": tellingConfig,
+		"dispatch": `#!/bin/sh
+[ "$JUJU_HOOK_NAME" = config-changed ] && [ -n "$(config-get tell)" ] && is-leader | grep -q True || exit 0
+relation-set -r "$(relation-ids db)" --app word=late
+status-set active waiting
+while [ ! -e /tmp/go ]; do sleep 0.01; done
+`,
+	})
+	b.deploy("client", map[string]string{"metadata.yaml": client, "dispatch": hearing})
+	require.NoError(t, b.Integrate(b.ctx(), "server", "client:db"))
+	require.NoError(t, b.Settle(b.ctx()))
+	require.NoError(t, b.SetConfig(b.ctx(), "server", map[string]string{"tell": "x"}, nil))
+	require.NoError(t, b.Until(b.ctx(), "a hook that waits", func(juju.Status) bool { return b.message("server/0") == "waiting" }))
+	require.NoError(t, b.SetLeader(b.ctx(), "server/1"))
+	release, err := b.ContainerCommand(b.ctx(), "server/0", "charm", "touch", "/tmp/go")
+	require.NoError(t, err)
+	require.NoError(t, release.Run())
+
+	var stuck *juju.HookError
+	require.ErrorAs(t, b.Settle(b.ctx()), &stuck)
+	assert.Equal(t, "server/0", stuck.Unit)
+	info, err := b.ShowUnit(b.ctx(), "client/0")
+	require.NoError(t, err)
+	assert.Empty(t, info.Relations[0].Application)
+	hooks := b.Hooks("server/0")
+	assert.Contains(t, hooks[len(hooks)-1].Error, `"server/0" is not leader of "server"`)
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -16,7 +17,11 @@ func Charms(ctx context.Context) (map[string]string, error) {
 		return nil, fmt.Errorf("cannot pack charms: %w", err)
 	}
 	root := filepath.Join(tools, "..", "..")
-	unlock, err := lock(ctx, filepath.Join(root, "build", "pack.lock"))
+	build := filepath.Join(root, "build")
+	if err := os.MkdirAll(build, 0o755); err != nil {
+		return nil, fmt.Errorf("cannot pack charms: %w", err)
+	}
+	unlock, err := lock(ctx, filepath.Join(build, "pack.lock"))
 	if err != nil {
 		return nil, fmt.Errorf("cannot pack charms: %w", err)
 	}
@@ -31,7 +36,7 @@ func Charms(ctx context.Context) (map[string]string, error) {
 	}
 	paths := map[string]string{}
 	for _, name := range []string{"garm", "garm-configurator"} {
-		paths[name] = filepath.Join(root, "build", name+"_"+runtime.GOARCH+".charm")
+		paths[name] = filepath.Join(build, name+"_"+runtime.GOARCH+".charm")
 	}
 	return paths, nil
 }

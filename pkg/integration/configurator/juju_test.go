@@ -76,6 +76,7 @@ func (j *juju) Run(_ context.Context, call hook.Call) ([]byte, error) {
 		"secret-add":      j.secretAdd,
 		"secret-set":      j.secretSet,
 		"secret-grant":    j.secretGrant,
+		"secret-remove":   j.secretRemove,
 	}[call.Tool]
 	require.True(j.t, known, call.Tool)
 	out, err := run(call, last)
@@ -155,6 +156,20 @@ func (j *juju) secretGrant(call hook.Call, uri string) (any, error) {
 	assert.Contains(j.t, call.Args, relationID)
 	j.secrets[uri].granted = true
 	j.changes = append(j.changes, "secret-grant "+uri)
+	return "", nil
+}
+
+func (j *juju) secretRemove(call hook.Call, uri string) (any, error) {
+	if j.secrets[uri] == nil {
+		return nil, fmt.Errorf("secret-remove: %w", hook.ErrSecretNotFound)
+	}
+	change := "secret-remove " + uri
+	if revision, of := strings.CutPrefix(call.Args[0], "--revision="); of {
+		change += " --revision=" + revision
+	} else {
+		delete(j.secrets, uri)
+	}
+	j.changes = append(j.changes, change)
 	return "", nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -203,7 +204,11 @@ func TestOperatorSecrets(t *testing.T) {
 			"openstack-password is a secret that does not exist; run: juju add-secret NAME value#file=PATH, and set the option to what it prints",
 		}},
 		{"key of another name", map[string]string{"password": password}, map[string]string{"value": rsaKey}, nil, []string{
-			`openstack-password is a secret without a value under the key "value"; run: juju update-secret secret:operators0 value#file=PATH`,
+			`openstack-password is a secret without the key "value"; run: juju update-secret secret:operators0 value#file=PATH`,
+		}},
+		{"empty", map[string]string{"value": "\r\n"}, map[string]string{"value": ""}, nil, []string{
+			`openstack-password is a secret whose "value" is empty; run: juju update-secret secret:operators0 value#file=PATH`,
+			`github-app-private-key is a secret whose "value" is empty; run: juju update-secret secret:operators1 value#file=PATH`,
 		}},
 		{"something else", map[string]string{"value": password}, map[string]string{"value": "no key"}, nil, []string{
 			"github-app-private-key is not an RSA private key in PEM; download it again from the App's settings on GitHub",
@@ -228,10 +233,73 @@ func TestOperatorSecrets(t *testing.T) {
 				sentences = append(sentences, p.String())
 			}
 			assert.Equal(t, row.want, sentences)
-			assert.Equal(t, row.password["value"], read.Password.Reveal())
+			assert.Equal(t, strings.TrimSpace(row.password["value"]), read.Password.Reveal())
 			assert.Equal(t, row.key["value"], read.PrivateKey.Reveal())
 		})
 	}
+}
+
+// A file given with value#file= ends its last line; a blank in front belongs to the password all the same.
+func TestLineEndIsNoPartOfThePassword(t *testing.T) {
+	rsaKey := pemOf(t)
+	for _, end := range []string{"", "\n", "\r\n"} {
+		j := newJuju(t)
+		j.secrets["secret:operators0"] = &secretRecord{content: map[string]string{"value": " two words " + end}}
+		j.secrets["secret:operators1"] = &secretRecord{content: map[string]string{"value": rsaKey}}
+		read, problems, err := configurator.OperatorSecrets(t.Context(), j.tools(), "small", scaleSet())
+		require.NoError(t, err)
+		assert.Empty(t, problems)
+		assert.Equal(t, " two words ", read.Password.Reveal())
+		assert.Equal(t, rsaKey, read.PrivateKey.Reveal())
+	}
+}
+
+func TestWhatIsNoSecretIsNotReadAsOne(t *testing.T) {
+	j := newJuju(t)
+	s := scaleSet()
+	s.PasswordSecret, s.PrivateKeySecret = "secret:my_secret", "hunter2"
+	j.refuse["secret-get"] = errors.New("not to be called")
+	_, problems, err := configurator.OperatorSecrets(t.Context(), j.tools(), "small", s)
+	require.NoError(t, err)
+	assert.Empty(t, problems, "the rules have said it")
+}
+
+func TestTidy(t *testing.T) {
+	j := newJuju(t)
+	j.declare(scaleSet(), values())
+	j.secrets["secret:other"] = &secretRecord{label: "configurator-password.garm-configurator:2"}
+	j.taken()
+	tidy := func(event hook.Event) []string {
+		t.Helper()
+		require.NoError(t, configurator.Tidy(t.Context(), j.tools(), event))
+		return j.taken()
+	}
+	assert.Empty(t, tidy(hook.Event{Kind: hook.KindConfigChanged}))
+	assert.Empty(t, tidy(hook.Event{Kind: hook.KindRelationBroken, Relation: "image", RelationID: relationID}))
+	assert.Equal(t, []string{"secret-remove secret:made0 --revision=3"},
+		tidy(hook.Event{Kind: hook.KindSecretRemove, SecretURI: "secret:made0", SecretRevision: 3}))
+	assert.Empty(t, tidy(hook.Event{Kind: hook.KindSecretRemove, SecretURI: "secret:gone", SecretRevision: 3}))
+
+	broken := hook.Event{Kind: hook.KindRelationBroken, Relation: configurator.Endpoint, RelationID: relationID}
+	assert.Equal(t, []string{"secret-remove secret:made0", "secret-remove secret:made1"}, tidy(broken))
+	assert.Empty(t, tidy(broken), "a hook may run twice")
+	assert.Contains(t, j.secrets, "secret:other")
+
+	j.refuse["secret-info-get"] = errors.New("agent is gone")
+	require.ErrorContains(t, configurator.Tidy(t.Context(), j.tools(), broken), "agent is gone")
+}
+
+// A secret that is published and yet gone is made again.
+func TestDeclareMakesUpForALostSecret(t *testing.T) {
+	j := newJuju(t)
+	j.declare(scaleSet(), values())
+	delete(j.secrets, "secret:made0")
+	j.secrets["secret:another"] = &secretRecord{}
+	j.taken()
+	j.declare(scaleSet(), values())
+	assert.Equal(t, []string{
+		"secret-add configurator-password." + relationID, "secret-grant secret:made2", "relation-set small/0 openstack_password_secret_uri",
+	}, j.taken())
 }
 
 func TestOperatorSecretsThatAreNotNamed(t *testing.T) {

@@ -1,0 +1,144 @@
+package configurator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/garm-charms/garm-charms/pkg/hook"
+	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
+	"github.com/garm-charms/garm-charms/pkg/secret"
+)
+
+// Labels of the application's own secrets, each followed by the relation that it is for: Juju grants a secret to an
+// application over one relation only.
+const (
+	passwordLabel = "configurator-password"
+	keyLabel      = "configurator-github-key"
+)
+
+func labelFor(label, relationID string) string { return label + "." + relationID }
+
+// OperatorSecrets reads the secrets that the configuration names. Each that cannot be used is a problem of its option;
+// application is the one to grant it to. An option that is no secret's URI is the rules' to tell.
+func OperatorSecrets(ctx context.Context, tools *hook.Tools, application string, s runnerconfig.ScaleSet) (Secrets, []runnerconfig.Problem, error) {
+	var read Secrets
+	var problems []runnerconfig.Problem
+	for _, wanted := range []struct {
+		option, uri string
+		into        *secret.Value
+	}{
+		{"openstack-password", s.PasswordSecret, &read.Password},
+		{"github-app-private-key", s.PrivateKeySecret, &read.PrivateKey},
+	} {
+		if !runnerconfig.IsSecretURI(wanted.uri) {
+			continue
+		}
+		value, problem, err := operatorSecret(ctx, tools, application, wanted.uri)
+		if err != nil {
+			return Secrets{}, nil, err
+		}
+		switch {
+		case problem != "":
+		case wanted.into == &read.PrivateKey:
+			_, problem = runnerconfig.PKCS1(value)
+		default: // the line end of the file given with value#file= is no part of a password
+			value = withoutLineEnd(value)
+		}
+		if problem != "" {
+			problems = append(problems, runnerconfig.Problem{Option: wanted.option, Text: problem})
+		}
+		*wanted.into = value
+	}
+	return read, problems, nil
+}
+
+func withoutLineEnd(value secret.Value) secret.Value {
+	return secret.New(strings.TrimRight(value.Reveal(), "\r\n"))
+}
+
+// operatorSecret returns the secret's value, or why there is none.
+func operatorSecret(ctx context.Context, tools *hook.Tools, application, uri string) (value secret.Value, problem string, err error) {
+	content, err := tools.Secret(ctx, uri, hook.Latest)
+	switch {
+	case errors.Is(err, hook.ErrPermission):
+		return secret.Value{}, fmt.Sprintf("is a secret that is not granted; run: juju grant-secret %s %s", uri, application), nil
+	case errors.Is(err, hook.ErrSecretNotFound):
+		return secret.Value{}, "is a secret that does not exist; run: juju add-secret NAME value#file=PATH, and set the option to what it prints", nil
+	case err != nil:
+		return secret.Value{}, "", err
+	}
+	value, has := content[secretKey]
+	switch {
+	case !has:
+		return secret.Value{}, fmt.Sprintf("is a secret without the key %q; run: juju update-secret %s %s#file=PATH", secretKey, uri, secretKey), nil
+	case withoutLineEnd(value).Empty():
+		return secret.Value{}, fmt.Sprintf("is a secret whose %q is empty; run: juju update-secret %s %s#file=PATH", secretKey, uri, secretKey), nil
+	}
+	return value, "", nil
+}
+
+// copySecret keeps an application's own secret with that value, granted to the relation, and returns its URI.
+// published is the URI that the databag has, whose grant is therefore committed.
+func (p Publication) copySecret(ctx context.Context, label string, value secret.Value, published string) (string, error) {
+	content := hook.SecretContent{secretKey: value}
+	if published != "" {
+		err := p.refreshSecret(ctx, published, content)
+		if !errors.Is(err, hook.ErrSecretNotFound) {
+			return published, err
+		}
+	}
+	label = labelFor(label, p.relation.ID)
+	info, err := p.tools.SecretInfo(ctx, label)
+	switch {
+	case errors.Is(err, hook.ErrSecretNotFound):
+		info.URI, err = p.tools.AddSecret(ctx, label, content)
+	case err == nil:
+		err = p.refreshSecret(ctx, info.URI, content)
+	}
+	if err != nil {
+		return "", err
+	}
+	return info.URI, p.tools.GrantSecret(ctx, info.URI, p.relation.ID)
+}
+
+// refreshSecret makes no revision when the content is what it was.
+func (p Publication) refreshSecret(ctx context.Context, uri string, content hook.SecretContent) error {
+	have, err := p.tools.Secret(ctx, uri, hook.Peek)
+	if err != nil {
+		return err
+	}
+	if have[secretKey] == content[secretKey] {
+		return nil
+	}
+	return p.tools.SetSecret(ctx, uri, content)
+}
+
+// Tidy removes what an event says is of no more use: a revision of an own secret that nobody tracks any more, or the
+// secrets of a relation that is gone. Only the leader may call it.
+func Tidy(ctx context.Context, tools *hook.Tools, event hook.Event) error {
+	switch {
+	case event.Kind == hook.KindSecretRemove:
+		return unlessGone(tools.RemoveSecretRevision(ctx, event.SecretURI, event.SecretRevision))
+	case event.Kind == hook.KindRelationBroken && event.Relation == Endpoint:
+		for _, label := range []string{passwordLabel, keyLabel} {
+			info, err := tools.SecretInfo(ctx, labelFor(label, event.RelationID))
+			if err == nil {
+				err = tools.RemoveSecret(ctx, info.URI)
+			}
+			if err := unlessGone(err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// unlessGone takes it as done that the secret to remove is no more: a hook may run twice.
+func unlessGone(err error) error {
+	if errors.Is(err, hook.ErrSecretNotFound) {
+		return nil
+	}
+	return err
+}
