@@ -1,6 +1,7 @@
 package garmconfigurator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -38,7 +39,7 @@ func (c charm) showProblems(ctx context.Context) error {
 			return err
 		}
 		for key, text := range status.Answer(answer.Status, answer.Message, answer.ScaleSetID, answer.TemplateID, answer.ProviderName) {
-			results[p.Application()+"."+key] = text
+			results["answers."+cmp.Or(p.Application(), "unknown")+"."+key] = text
 		}
 	}
 	return c.tools.SetActionResults(ctx, results)

@@ -22,7 +22,7 @@ func TestParseRules(t *testing.T) {
 		ownerName   = "repo must be owner/name, without .git at the end"
 		scriptNames = "pre-install-scripts must name each script with at most 128 letters, digits, dots, dashes and underscores, and not with 00- or 01- in front"
 		scriptTexts = "pre-install-scripts must not have empty scripts, or any with NUL characters"
-		scriptBytes = "pre-install-scripts must be at most 28672 bytes in all, counting 256 for each script beside its text: OpenStack takes no larger user data"
+		scriptBytes = "pre-install-scripts must be at most 24576 bytes in all, counting 256 for each script beside its text: OpenStack takes no larger user data"
 		ownPort     = "runner-http-proxy must not be on port %s, which is redirected to it; name it by its IPv4 address, or set aproxy-redirect-ports without that port"
 		catchesOwn  = "aproxy-redirect-ports must leave out the proxy's own port 3128, for example by two ranges around it, or else runner-http-proxy must name an IPv4 address"
 		notSecret   = "openstack-password must be a Juju secret like secret:abc123"
@@ -153,9 +153,9 @@ func TestParseRules(t *testing.T) {
 		{"script name too long", map[string]string{"pre-install-scripts": "{" + long[:129] + ": 'true'}"}, []string{scriptNames}},
 		{"reserved for the relay", map[string]string{"pre-install-scripts": "01-a: 'true'"}, []string{scriptNames}},
 		{"first free number", map[string]string{"pre-install-scripts": "02-a: 'true'"}, nil},
-		{"largest pre-install script", map[string]string{"pre-install-scripts": "#!" + long[:28672-256-2]}, nil},
-		{"pre-install script too large", map[string]string{"pre-install-scripts": "#!" + long[:28672-256-1]}, []string{scriptBytes}},
-		{"pre-install scripts too large together", map[string]string{"pre-install-scripts": "a: " + long[:14336] + "\nb: " + long[:14336]}, []string{scriptBytes}},
+		{"largest pre-install script", map[string]string{"pre-install-scripts": "#!" + long[:24576-256-2]}, nil},
+		{"pre-install script too large", map[string]string{"pre-install-scripts": "#!" + long[:24576-256-1]}, []string{scriptBytes}},
+		{"pre-install scripts too large together", map[string]string{"pre-install-scripts": "a: " + long[:12288] + "\nb: " + long[:12288]}, []string{scriptBytes}},
 		{"secret of another model", map[string]string{"openstack-password": "secret://0b5e3c0e-0000-4000-8000-000000000000/abc123"}, nil},
 		{"name of a secret", map[string]string{"openstack-password": "secret:my_secret"}, []string{notSecret}},
 		{"several at once", map[string]string{"max-runner": "0", "dockerhub-mirror": "x", "flavor": ""}, []string{

@@ -72,7 +72,7 @@ type Machine struct {
 	// PreInstallScripts run as root at a runner's first boot, in the order of their names. They reach it in its user data, of
 	// which OpenStack takes 65535 bytes (Nova, MAX_USERDATA_SIZE) after base64 was applied twice; GARM's own part and the
 	// script for the proxy must fit in with them.
-	PreInstallScripts Scripts `json:"pre_install_scripts,omitempty" option:"pre-install-scripts" validate:"scriptnames,scripttexts,scriptbytes=28672"`
+	PreInstallScripts Scripts `json:"pre_install_scripts,omitempty" option:"pre-install-scripts" validate:"scriptnames,scripttexts,scriptbytes=24576"`
 }
 
 // Options are the runner options: how a runner behaves once it has booted. The zero value asks for nothing.

@@ -45,4 +45,6 @@ func NoBlocks(why error, problems []runnerconfig.Problem) string {
 }
 
 // StockTemplate says that no option asks for a template of the scale set's own.
-func StockTemplate() string { return "GARM's own github_linux template, as it is: no runner option is set" }
+func StockTemplate() string {
+	return "GARM's own github_linux template, as it is: no runner option is set"
+}
