@@ -23,7 +23,7 @@ const novaLimit = 65535
 // Pre-install scripts that the rules allow fit into a machine's user data, with GARM's own part and the script for a proxy
 // whose options are as long as they are in practice.
 func TestLargestScriptsFitIntoUserData(t *testing.T) {
-	for _, scripts := range []int{1, 20, 100} {
+	for _, scripts := range []int{1, 20, 50} {
 		each := 24576/scripts - 256
 		custom := map[string]string{}
 		for i := range scripts {

@@ -34,6 +34,8 @@ const soon = time.Minute
 type lab struct {
 	t      *testing.T
 	forge  *garmtest.Forge
+	server *garmtest.Server
+	admin  garmapi.Admin
 	client *garmapi.Client
 	key    secret.Value // of App 42, installation 7
 
@@ -63,13 +65,14 @@ func newLab(t *testing.T, opts garmapi.Options) *lab {
 	l.forge.Do(t, "POST", "/entities", `{"entity":"orgs/acme","runner_groups":["big"]}`)
 	l.forge.Do(t, "POST", "/entities", `{"entity":"repos/acme/widgets"}`)
 
-	server := garmtest.Start(t, garmtest.Options{Provider: "cloud", Forge: l.forge})
-	l.client = garmapi.New(server.URL, opts)
-	admin := garmapi.Admin{Username: "admin", Password: secret.New("quagmire-lantern-54-ocelot-prairie"), Email: "admin@garm.local", FullName: "Admin"}
-	require.NoError(t, l.client.FirstRun(t.Context(), admin))
-	require.NoError(t, l.client.Login(t.Context(), admin.Username, admin.Password))
+	l.server = garmtest.Start(t, garmtest.Options{Provider: "cloud", Forge: l.forge})
+	l.client = garmapi.New(l.server.URL, opts)
+	l.admin = garmapi.Admin{Username: "admin", Password: secret.New("quagmire-lantern-54-ocelot-prairie"), Email: "admin@garm.local", FullName: "Admin"}
+	require.NoError(t, l.client.FirstRun(t.Context(), l.admin))
+	require.NoError(t, l.client.Login(t.Context(), l.admin.Username, l.admin.Password))
+	base := l.server.URL
 	_, err = l.client.UpdateController(t.Context(), garmapi.URLs{
-		Metadata: server.URL + "/api/v1/metadata", Callback: server.URL + "/api/v1/callbacks", Webhook: server.URL + "/webhooks", Agent: server.URL + "/agent",
+		Metadata: base + "/api/v1/metadata", Callback: base + "/api/v1/callbacks", Webhook: base + "/webhooks", Agent: base + "/agent",
 	})
 	require.NoError(t, err)
 	api, upload := l.forge.URL+"/api/v3", l.forge.URL+"/api/uploads"

@@ -63,7 +63,8 @@ delete template github_linux-small: no scale set refers to it any more`, declara
 	assert.Empty(t, l.observe().Templates)
 
 	// Every setting that a repository's scale set has.
-	declarations[1] = l.declared("plain", repo, idle, func(d *desired.Declaration) {
+	declarations[1] = l.declared("plain", repo, func(d *desired.Declaration) {
+		d.MinIdleRunner, d.MaxRunner = 0, 5
 		d.ImageID, d.Flavor, d.OSArch, d.PreInstallScripts = "jammy", "m1.large", "arm64", runnerconfig.Scripts{"10-a": "true"}
 	})
 	_, report := l.pass(nil, declarations...)

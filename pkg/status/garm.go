@@ -17,7 +17,7 @@ func NoSecrets() hook.Status { return waiting("Waiting for the leader to make GA
 
 // NoDatabase says that GARM has no place to keep its data where a new pod would find it again.
 func NoDatabase(application string) hook.Status {
-	return blocked("Add a database: juju integrate %s postgresql, or deploy again with --storage data=1G", application)
+	return blocked("No database: run juju remove-application %s, and deploy it again with --storage data=1G", application)
 }
 
 // NoWorkload says that the container's image has no GARM.

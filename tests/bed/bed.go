@@ -54,13 +54,16 @@ const ModelName = "ci"
 // ProxyName is the name of an HTTP proxy, for runners that are told to use one.
 const ProxyName = "proxy.example.com"
 
-// imageName is what the GARM image is called in a bed's directory.
-const imageName = "garm-image"
+// The images of the resource app-image, in an operator's directory: upstream's and the rock of the Python charm.
+const (
+	imageName = "garm-image"
+	rockName  = "garm-rock"
+)
 
 // New builds the world; nothing is deployed in it.
 func New(ctx context.Context, c Config) (*Bed, error) {
 	b := &Bed{config: c, operatorDir: c.Dir, machines: map[string]*runner.Machine{}}
-	for _, step := range []func(context.Context) error{b.startNetwork, b.startGitHub, b.openCloud, b.layImage, b.placeCharms, b.startModel} {
+	for _, step := range []func(context.Context) error{b.startNetwork, b.startGitHub, b.openCloud, b.layImages, b.placeCharms, b.startModel} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, b.Close())
 		}
@@ -130,8 +133,13 @@ func (b *Bed) openCloud(context.Context) error {
 	return err
 }
 
-func (b *Bed) layImage(ctx context.Context) error {
-	return parts.Image(ctx, parts.Upstream, filepath.Join(b.config.Dir, imageName), b.GitHub.CA())
+func (b *Bed) layImages(ctx context.Context) error {
+	for name, layout := range map[string]parts.Layout{imageName: parts.Upstream, rockName: parts.Rock} {
+		if err := parts.Image(ctx, layout, filepath.Join(b.config.Dir, name), b.GitHub.CA()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *Bed) startModel(context.Context) error {

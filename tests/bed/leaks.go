@@ -4,8 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Leaks says of each record of this world in which a secret stands that it does.
@@ -52,6 +57,11 @@ func (b *Bed) records(ctx context.Context) (map[string][]byte, error) {
 		return nil, err
 	}
 	records["status"] = []byte(status.String())
+	commands, err := commandLines()
+	if err != nil {
+		return nil, err
+	}
+	records["command lines of processes"] = commands
 	for name, machine := range b.machines {
 		records[console+name] = machine.Log()
 	}
@@ -66,4 +76,24 @@ func (b *Bed) databags(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	return json.Marshal(info)
+}
+
+// commandLines are those of all processes in the world.
+func commandLines() ([]byte, error) {
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return nil, err
+	}
+	var all []byte
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // ended since
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, text...)
+	}
+	return all, nil
 }

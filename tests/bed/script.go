@@ -48,6 +48,7 @@ func Params(dir string, built Built) testscript.Params {
 			"setup":             command((*Script).setup),
 			"write":             command((*Script).write),
 			"wait-for":          command((*Script).waitFor),
+			"gone":              command((*Script).gone),
 			"tick":              command((*Script).tick),
 			"as":                as,
 			"github":            command((*Script).github),
@@ -168,6 +169,22 @@ func (s *Script) waitFor(args []string) (string, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
 	defer cancel()
 	return "", s.WaitStatus(ctx, args[0], args[1], strings.Join(args[2:], " "), nil)
+}
+
+// gone APPLICATION: until an application has been removed.
+func (s *Script) gone(args []string) (string, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
+	defer cancel()
+	return "", until(ctx, func() error {
+		status, err := s.Model.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if _, there := status.Applications[args[0]]; there {
+			return fmt.Errorf("%s is still there", args[0])
+		}
+		return nil
+	})
 }
 
 // tick [-until TARGET STATUS MESSAGE] UNIT: update-status, once or until a status is reached.

@@ -1,0 +1,157 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/garm-charms/garm-charms/pkg/desired"
+	"github.com/garm-charms/garm-charms/pkg/garmapi"
+	"github.com/garm-charms/garm-charms/pkg/plan"
+	"github.com/garm-charms/garm-charms/pkg/reconcile"
+	"github.com/garm-charms/garm-charms/pkg/secret"
+)
+
+func TestFailureSkipsOnlyWhatNeedsIt(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, garmapi.Options{})
+	// GARM makes neither a credential without a key nor a template without data.
+	broken := func(want *desired.State) {
+		want.Credentials[1].PrivateKey = secret.Value{}
+		want.Templates[0].Data = nil
+	}
+	declarations := []desired.Declaration{
+		l.declared("good"), l.declared("ghost", org("ghost")), l.declared("templated", mirror("https://mirror.example.com")),
+		l.declared("lost", org("lost"), func(d *desired.Declaration) { d.AppID = 43 }),
+	}
+	_, report := l.pass(broken, declarations...)
+	got := outcomes(report)
+	for name, want := range map[string]string{
+		"create credential app-43-7":                      `^cannot create credential "app-43-7": `,
+		"create organization lost":                        `^cannot go on without credential app-43-7$`,
+		"create scale set lost of organization lost":      `^cannot go on without organization lost$`,
+		"create template github_linux-templated":          `^cannot create template "github_linux-templated": `,
+		"create scale set templated of organization acme": `^cannot go on without template github_linux-templated$`,
+		"create scale set ghost of organization ghost":    `^cannot create scale set "ghost": `, // GitHub has no such organisation
+		"create credential app-42-7":                      `^$`,
+		"create organization acme":                        `^$`,
+		"create organization ghost":                       `^$`,
+		"create scale set good of organization acme":      `^$`,
+	} {
+		assert.Regexp(t, want, got[name], name)
+		delete(got, name)
+	}
+	assert.Empty(t, got)
+	require.ErrorContains(t, report.Err(), "app-43-7", "the first that was tried")
+	assert.Len(t, report.Inventory.ScaleSets, 1)
+	assert.NotContains(t, report.TemplateIDs, "github_linux-templated")
+	assert.Contains(t, l.log.String(), "level=WARN")
+
+	// What was refused is made as soon as it can be.
+	l.forge.Do(t, "POST", "/entities", `{"entity":"orgs/ghost"}`)
+	_, report = l.pass(nil, declarations[:3]...)
+	require.NoError(t, report.Err())
+	assert.Len(t, l.onGitHub(), 3)
+}
+
+func TestDeleteThatGARMDoesNotDo(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, garmapi.Options{})
+	_, report := l.pass(nil, l.declared("small", mirror("https://mirror.example.com")))
+	require.NoError(t, report.Err())
+
+	l.forge.Do(t, "POST", "/faults", `{"method":"DELETE","path":"/runnerscalesets/[0-9]+$","status":500}`)
+	_, report = l.pass(nil)
+	got := outcomes(report)
+	assert.Empty(t, got["drain scale set small of organization acme"])
+	require.ErrorIs(t, report.Err(), garmapi.ErrStillThere)
+	assert.Equal(t, "cannot go on without scale set small of organization acme", got["delete template github_linux-small"])
+	assert.Equal(t, "cannot go on without scale set small of organization acme", got["delete organization acme"])
+	assert.Equal(t, "cannot go on without organization acme", got["delete credential app-42-7"])
+	assert.Len(t, l.inventory.ScaleSets, 1, "it is not forgotten")
+
+	l.forge.Do(t, "DELETE", "/faults", "")
+	l.settle()
+	assert.Empty(t, l.onGitHub())
+	assert.Equal(t, desired.State{}, l.observe().State)
+}
+
+func TestRotatedKeyIsTaken(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, garmapi.Options{})
+	right := l.key
+	l.key = newKey(t)
+	_, report := l.pass(nil, l.declared("small"))
+	require.Error(t, report.Err(), "GitHub does not take what that key signs")
+	l.key = right
+	p, report := l.pass(nil, l.declared("small"))
+	l.assertPlan(`
+update credential app-42-7: its App or key has changed
+create scale set small of organization acme: small declares it`, p, report)
+	p, report = l.pass(nil, l.declared("small"))
+	l.assertPlan("", p, report)
+
+	// Another App: the entity takes it, and the former one goes.
+	l.forge.Do(t, "POST", "/apps", fmt.Sprintf(`{"app_id":43,"installation_id":8,"key":%q}`, l.key.Reveal()))
+	p, report = l.pass(nil, l.declared("small", func(d *desired.Declaration) { d.AppID, d.InstallationID = 43, 8 }))
+	l.assertPlan(`
+create credential app-43-8: a configurator uses this GitHub App
+update organization acme: credential app-42-7 -> app-43-8
+delete credential app-42-7: no configurator uses this GitHub App any more`, p, report)
+}
+
+// While GitHub hangs, so does GARM; one change is enough to find out.
+func TestHangingGARMIsNotAskedTwice(t *testing.T) {
+	t.Parallel()
+	const limit = time.Second
+	l := newLab(t, garmapi.Options{WriteLimit: limit})
+	l.forge.Do(t, "POST", "/faults", `{"path":"/access_tokens$","hang":true}`)
+	begin := time.Now()
+	_, report := l.pass(nil, l.declared("one"), l.declared("two"), l.declared("three", org("three")))
+	assert.Less(t, time.Since(begin), 3*limit)
+	tried := 0
+	for _, o := range report.Outcomes {
+		if garmapi.IsTimeout(o.Err) {
+			tried++
+		} else if o.Verb == plan.Create && o.ScaleSet != nil {
+			assert.EqualError(t, o.Err, "cannot go on without an answer from GARM")
+		}
+	}
+	assert.Equal(t, 1, tried)
+
+	// GARM carries out what was given up: an entity of which it never told the ID is known all the same.
+	l.forge.Do(t, "DELETE", "/faults", "")
+	l.forge.Do(t, "POST", "/entities", `{"entity":"orgs/three"}`)
+	l.settle(l.declared("one"), l.declared("two"), l.declared("three", org("three")))
+	assert.Len(t, l.onGitHub(), 3)
+	l.settle()
+	assert.Equal(t, desired.State{}, l.observe().State)
+}
+
+// A create whose answer was lost leaves a scale set on GitHub that GARM does not know.
+func TestTwinOnGitHubIsNamed(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, garmapi.Options{})
+	l.forge.Do(t, "POST", "/faults", `{"method":"POST","path":"/runnerscalesets$","lost_answer":true,"times":1}`)
+	_, report := l.pass(nil, l.declared("small"))
+	require.Error(t, report.Err())
+	require.Contains(t, l.onGitHub(), "small")
+
+	_, report = l.pass(nil, l.declared("small"))
+	require.ErrorContains(t, report.Err(),
+		"cannot create scale set small of organization acme: GitHub has one of that name and GARM does not know it; delete it on GitHub, under Settings, Actions, Runners: ")
+	l.forge.Do(t, "DELETE", fmt.Sprintf("/scalesets/%d", l.onGitHub()["small"]), "")
+	_, report = l.pass(nil, l.declared("small"))
+	require.NoError(t, report.Err())
+}
+
+func TestChangeOfNothing(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, garmapi.Options{})
+	report := reconcile.Apply(t.Context(), l.client, reconcile.Observation{}, plan.Plan{Changes: []plan.Change{{Verb: plan.Create, Name: "x"}}},
+		plan.Inventory{}, discard())
+	require.EqualError(t, report.Err(), "cannot create x: the change names no object")
+}

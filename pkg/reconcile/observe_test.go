@@ -1,0 +1,145 @@
+package reconcile_test
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	common "github.com/cloudbase/garm-provider-common/params"
+	"github.com/cloudbase/garm/params"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/garm-charms/garm-charms/pkg/desired"
+	"github.com/garm-charms/garm-charms/pkg/garmapi"
+	"github.com/garm-charms/garm-charms/pkg/reconcile"
+	"github.com/garm-charms/garm-charms/pkg/secret"
+)
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// What an operator made is seen as it is, and none of it is touched.
+func TestObserveWhatWasMadeByHand(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, garmapi.Options{})
+	ctx := t.Context()
+	l.forge.Do(t, "POST", "/tokens", `{"token":"ghp_sesame"}`)
+	_, err := l.client.CreateCredential(ctx, garmapi.Credential{Name: "theirs", Description: "by hand", Endpoint: "github.com", Token: secret.New("ghp_sesame")})
+	require.NoError(t, err)
+	org, err := l.client.CreateEntity(ctx, params.ForgeEntityTypeOrganization, "Acme", "theirs")
+	require.NoError(t, err)
+	mine, err := l.client.CreateTemplate(ctx, params.CreateTemplateParams{
+		Name: "github_linux", Description: "by hand", Data: []byte("#!/bin/bash\n"), OSType: common.Linux, ForgeType: params.GithubEndpointType,
+	})
+	require.NoError(t, err)
+	made, err := l.client.CreateScaleSet(ctx, org.EntityRef, params.CreateScaleSetParams{
+		Name: "theirs", ProviderName: "cloud", Image: "noble", Flavor: "m1.small", OSType: common.Linux, OSArch: common.Amd64, MaxRunners: 1,
+		Labels: []string{"b", "A"}, TemplateID: &mine.ID,
+	})
+	require.NoError(t, err)
+	_, err = l.client.CreateScaleSet(ctx, org.EntityRef, params.CreateScaleSetParams{
+		Name: "wider", ProviderName: "cloud", Image: "noble", Flavor: "m1.small", OSType: common.Linux, OSArch: common.Amd64, MaxRunners: 2, Enabled: true,
+		ExtraSpecs: json.RawMessage(`{ "z": 1, "a": "x" }`),
+	})
+	require.NoError(t, err)
+
+	o := l.observe()
+	acme := desired.NewEntityRef(desired.KindOrganization, "acme", "github.com")
+	assert.Equal(t, map[string]bool{"cloud": true}, o.Providers)
+	assert.Equal(t, params.SystemUser, o.System.Owner)
+	assert.Contains(t, string(o.System.Data), "\nsendStatus \"configuring runner\"\n")
+	assert.Equal(t, []desired.Template{{ID: mine.ID, Name: "github_linux", Description: "by hand"}}, o.Templates)
+	require.Len(t, o.Credentials, 1)
+	assert.Equal(t, desired.Credential{ID: o.Credentials[0].ID, Name: "theirs", Endpoint: "github.com", Description: "by hand"}, o.Credentials[0])
+	require.Len(t, o.Entities, 1)
+	assert.Equal(t, acme, o.Entities[0].EntityRef)
+	assert.Equal(t, "theirs", o.Entities[0].Credential)
+	require.Len(t, o.ScaleSets, 2)
+	assert.Equal(t, desired.ScaleSet{
+		ScaleSetKey: desired.ScaleSetKey{Entity: acme, Name: "theirs"}, ID: made.ID, Provider: "cloud", Labels: "A,b",
+		Settings: desired.Settings{Image: "noble", Flavor: "m1.small", OSArch: "amd64", RunnerGroup: "Default", Max: 1, ExtraSpecs: "{}", Template: "github_linux"},
+	}, o.ScaleSets[0])
+	assert.Equal(t, `{"a":"x","z":1}`, o.ScaleSets[1].ExtraSpecs)
+	assert.Empty(t, o.ScaleSets[1].Template, "GARM's own has no name here")
+
+	// A wanted one of that name is taken over; the rest stays.
+	l.written()
+	p, report := l.pass(nil, l.declared("theirs", func(d *desired.Declaration) { d.Labels = []string{"a", "B"} }))
+	l.assertPlan(`
+create credential app-42-7: a configurator uses this GitHub App
+update scale set theirs of organization acme: max runners 1 -> 2, enabled false -> true, template github_linux -> github_linux`, p, report)
+	assert.Equal(t, []string{"POST /github/credentials", "PUT /scalesets/{scalesetID}"}, l.written())
+	l.settle()
+	o = l.observe()
+	assert.Len(t, o.Templates, 1)
+	assert.Len(t, o.Entities, 1)
+	require.Len(t, o.ScaleSets, 1)
+	assert.Equal(t, "wider", o.ScaleSets[0].Name)
+}
+
+func TestObserveTellsWhyAnEntityDoesNotWork(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, garmapi.Options{})
+	l.key = newKey(t) // of which GitHub does not know
+	_, _ = l.pass(nil, l.declared("small"))
+	require.Eventually(t, func() bool {
+		o := l.observe()
+		return len(o.Entities) == 1 && o.Entities[0].Failure != "" && o.Entities[0].Failure != "pool manager is starting up"
+	}, soon, 200*time.Millisecond)
+}
+
+func TestObserveWithoutSystemTemplate(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, garmapi.Options{})
+	require.NoError(t, l.client.DeleteTemplate(t.Context(), l.observe().System.ID))
+	_, err := reconcile.Observe(t.Context(), l.client)
+	require.EqualError(t, err, "cannot find GARM's system template github_linux; restore it: garm-cli template restore")
+	require.NoError(t, l.client.RestoreTemplates(t.Context()))
+	l.observe()
+}
+
+// Observe takes as many requests for many objects as for none, and fails as a whole: half of what GARM has would look like
+// a reason to make the other half.
+func TestObserveIsWholeAndShort(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, garmapi.Options{})
+	count := func() int {
+		l.reads = 0
+		l.observe()
+		return l.reads
+	}
+	none := count()
+	_, report := l.pass(nil, l.declared("one", mirror("https://mirror.example.com")), l.declared("two"), l.declared("three"))
+	require.NoError(t, report.Err())
+	assert.Equal(t, none, count())
+
+	for _, route := range []string{"/templates", "/templates/2", "/github/credentials", "/organizations", "/repositories", "/providers", "/scalesets", "/instances"} {
+		_, err := reconcile.Observe(t.Context(), l.without(route))
+		require.ErrorContains(t, err, "500", route)
+	}
+}
+
+// without is a session with the same GARM that fails on one route.
+func (l *lab) without(route string) *garmapi.Client {
+	l.t.Helper()
+	target, err := url.Parse(l.server.URL)
+	require.NoError(l.t, err)
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.TrimSuffix(r.URL.Path, "/") == "/api/v1"+route {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	l.t.Cleanup(front.Close)
+	client := garmapi.New(front.URL, garmapi.Options{})
+	require.NoError(l.t, client.Login(l.t.Context(), l.admin.Username, l.admin.Password))
+	return client
+}
