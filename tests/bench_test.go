@@ -2,7 +2,6 @@ package tests_test
 
 import (
 	"io"
-	"os"
 	"testing"
 	"time"
 
@@ -16,10 +15,7 @@ import (
 func BenchmarkUpdateStatus(b *testing.B) {
 	built, err := bed.Build(b.Context())
 	require.NoError(b, err)
-	dir, err := os.MkdirTemp("", "bench") // sockets are below it, and b.TempDir is too long for them
-	require.NoError(b, err)
-	b.Cleanup(func() { os.RemoveAll(dir) })
-	world, err := bed.New(b.Context(), bed.Config{Dir: dir, Number: 250, Built: built, Log: io.Discard})
+	world, err := bed.New(b.Context(), bed.Config{Dir: b.TempDir(), Number: 250, Built: built, Log: io.Discard})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, world.Close()) })
 	require.NoError(b, world.Setup(b.Context(), "small", func(string) {}))

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -181,16 +182,9 @@ func settingsDifference(have, want desired.Settings) string {
 	add("min idle runners", have.MinIdle, want.MinIdle)
 	add("max runners", have.Max, want.Max)
 	add("enabled", have.Enabled, want.Enabled)
-	add("template", templateOrSystem(have.Template), templateOrSystem(want.Template))
+	add("template", cmp.Or(have.Template, "GARM's own"), cmp.Or(want.Template, "GARM's own"))
 	if have.ExtraSpecs != want.ExtraSpecs {
 		parts = append(parts, "pre-install scripts changed")
 	}
 	return strings.Join(parts, ", ")
-}
-
-func templateOrSystem(name string) string {
-	if name == "" {
-		return desired.SystemTemplate
-	}
-	return name
 }

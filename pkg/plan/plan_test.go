@@ -115,7 +115,7 @@ credential app
 organization acme credential=app
 scale-set small of=acme`,
 			plan: `
-update scale set small of organization acme: template t-small -> github_linux
+update scale set small of organization acme: template t-small -> GARM's own
 delete template t-small: no scale set refers to it any more`,
 		},
 		{
@@ -158,7 +158,7 @@ scale-set small of=acme idle=2 max=4 template=t-small`,
 			plan: `
 create template t-small: its scale set has runner options
 update scale set small of organization acme: image i -> ubuntu, flavor f -> m1, architecture arm64 -> amd64, runner group g -> Default, ` +
-				`min idle runners 1 -> 2, max runners 2 -> 4, enabled false -> true, template github_linux -> t-small, pre-install scripts changed`,
+				`min idle runners 1 -> 2, max runners 2 -> 4, enabled false -> true, template GARM's own -> t-small, pre-install scripts changed`,
 		},
 		{
 			summary: "what is fixed cannot change, the rest does",

@@ -56,7 +56,7 @@ create scale set plain of repository acme/widgets: plain declares it`,
 	// Back on GARM's own template, with other settings; ours goes.
 	declarations[0] = l.declared("small", idle, labelled, grouped, func(d *desired.Declaration) { d.MaxRunner = 4 })
 	l.assertPlanned(`
-update scale set small of organization acme: max runners 2 -> 4, template github_linux-small -> github_linux, pre-install scripts changed
+update scale set small of organization acme: max runners 2 -> 4, template github_linux-small -> GARM's own, pre-install scripts changed
 delete template github_linux-small: no scale set refers to it any more`, declarations...)
 	assert.Equal(t, []string{"PUT /scalesets/{scalesetID}", "DELETE /templates/{templateID}"}, l.written())
 	l.assertPlanned("", declarations...)

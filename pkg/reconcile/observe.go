@@ -23,8 +23,8 @@ type Observation struct {
 	System garmparams.Template
 }
 
-// Observe reads everything that a plan is made from: one request for each kind of object, whatever their number, and one
-// for the system template's content.
+// Observe reads everything that a plan is made from: one request for each kind of object, whatever their number, one for
+// the system template's content, and one for each entity that GARM does not work for.
 func Observe(ctx context.Context, client *garmapi.Client) (Observation, error) {
 	var o Observation
 	templates, err := o.readTemplates(ctx, client)
@@ -87,15 +87,41 @@ func (o *Observation) readForge(ctx context.Context, client *garmapi.Client) err
 			return err
 		}
 		for _, e := range entities {
+			why, err := failure(ctx, client, e)
+			if err != nil {
+				return err
+			}
 			o.Entities = append(o.Entities, desired.Entity{
 				EntityRef:  desired.NewEntityRef(string(e.Kind), e.Name, e.Endpoint),
 				ID:         e.ID,
 				Credential: e.CredentialsName,
-				Failure:    e.FailureReason,
+				Failure:    why,
 			})
 		}
 	}
 	return nil
+}
+
+// failure is why GARM does not work for an entity, empty if it does. As long as GitHub refuses, GARM says no more than that
+// it is starting; the reason is in the entity's last event (GARM workers/cache/tool_cache.go), which costs a request.
+func failure(ctx context.Context, client *garmapi.Client, e garmapi.Entity) (string, error) {
+	if e.FailureReason == "" {
+		return "", nil
+	}
+	whole, err := client.Entity(ctx, e.EntityRef)
+	if err != nil {
+		return "", err
+	}
+	var last garmparams.EntityEvent
+	for _, event := range whole.Events {
+		if event.ID >= last.ID {
+			last = event
+		}
+	}
+	if last.EventLevel == garmparams.EventError {
+		return last.Message, nil
+	}
+	return e.FailureReason, nil
 }
 
 func (o *Observation) readScaleSets(ctx context.Context, client *garmapi.Client, templates map[uint]string) error {

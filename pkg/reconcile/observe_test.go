@@ -73,7 +73,7 @@ func TestObserveWhatWasMadeByHand(t *testing.T) {
 	p, report := l.pass(nil, l.declared("theirs", func(d *desired.Declaration) { d.Labels = []string{"a", "B"} }))
 	l.assertPlan(`
 create credential app-42-7: a configurator uses this GitHub App
-update scale set theirs of organization acme: max runners 1 -> 2, enabled false -> true, template github_linux -> github_linux`, p, report)
+update scale set theirs of organization acme: max runners 1 -> 2, enabled false -> true, template github_linux -> GARM's own`, p, report)
 	assert.Equal(t, []string{"POST /github/credentials", "PUT /scalesets/{scalesetID}"}, l.written())
 	l.settle()
 	o = l.observe()
@@ -88,10 +88,9 @@ func TestObserveTellsWhyAnEntityDoesNotWork(t *testing.T) {
 	l := newLab(t, garmapi.Options{})
 	l.key = newKey(t) // of which GitHub does not know
 	_, _ = l.pass(nil, l.declared("small"))
-	require.Eventually(t, func() bool {
-		o := l.observe()
-		return len(o.Entities) == 1 && o.Entities[0].Failure != "" && o.Entities[0].Failure != "pool manager is starting up"
-	}, soon, 200*time.Millisecond)
+	why := func() string { return l.observe().Entities[0].Failure }
+	require.Eventually(t, func() bool { return strings.HasPrefix(why(), "failed to update tools: ") }, soon, 200*time.Millisecond)
+	assert.Contains(t, why(), "401")
 }
 
 func TestObserveWithoutSystemTemplate(t *testing.T) {
@@ -117,6 +116,7 @@ func TestObserveIsWholeAndShort(t *testing.T) {
 	none := count()
 	_, report := l.pass(nil, l.declared("one", mirror("https://mirror.example.com")), l.declared("two"), l.declared("three"))
 	require.NoError(t, report.Err())
+	require.Eventually(t, func() bool { return l.observe().Entities[0].Failure == "" }, soon, 200*time.Millisecond)
 	assert.Equal(t, none, count())
 
 	for _, route := range []string{"/templates", "/templates/2", "/github/credentials", "/organizations", "/repositories", "/providers", "/scalesets", "/instances"} {

@@ -61,6 +61,7 @@ func newBed(t *testing.T) *bed {
 	require.NoError(t, err)
 	m, err := juju.NewModel(juju.Config{
 		Name: "test", Dir: filepath.Join(dir, "m"), Network: network, Pebble: pebble, HookTools: tools,
+		HookRetry: 100 * time.Millisecond,
 	})
 	require.NoError(t, err)
 	b := &bed{Model: m, t: t, dir: dir}

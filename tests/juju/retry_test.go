@@ -59,6 +59,7 @@ func TestFailedHookWaitsForResolve(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "completed", result.Status, "actions run although a hook failed")
 	require.ErrorAs(t, b.Settle(b.ctx()), &stuck)
+	assert.Equal(t, 1, failures(b.Hooks("tiny/0")))
 
 	require.NoError(t, b.Resolve(b.ctx(), "tiny/0", true))
 	require.Error(t, b.Settle(b.ctx()))
