@@ -2,7 +2,6 @@ package tests_test
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -114,8 +113,15 @@ func TestConfiguratorScaledIsStillOneRecord(t *testing.T) {
 	d := inParallel(t).standing()
 	want, secrets := d.bags("small", "garm/0")["small/0"], d.copies()
 	require.Len(t, secrets, 2)
+	// Juju tells a unit that it does not lead any more with its next hook only. Until then it says the same as the leader.
 	only := func(leader string) {
 		t.Helper()
+		for _, bag := range d.bags("small", "garm/0") {
+			assert.Contains(t, []map[string]string{want, {}}, bag)
+		}
+		for unit := range d.bags("small", "garm/0") {
+			d.tick(unit)
+		}
 		for unit, bag := range d.bags("small", "garm/0") {
 			if unit == leader {
 				assert.Equal(t, want, bag)
@@ -130,7 +136,7 @@ func TestConfiguratorScaledIsStillOneRecord(t *testing.T) {
 	only("small/0")
 	assert.Equal(t, "active: Standby", d.status("small/2"))
 
-	for _, leader := range []string{"small/1", "small/2", "small/0", "small/2"} {
+	for _, leader := range []string{"small/1", "small/0", "small/2"} {
 		require.NoError(t, d.SetLeader(d.ctx(), leader))
 		d.settle()
 		only(leader)
@@ -153,24 +159,25 @@ func TestConfiguratorScaledIsStillOneRecord(t *testing.T) {
 func TestConfiguratorSecretsOnTheRelation(t *testing.T) {
 	d := inParallel(t).standing()
 	const rotated = "another-password"
-	before := d.copies()
-	password, key := before["configurator-password.garm-configurator:1"], before["configurator-github-key.garm-configurator:1"]
-	require.Equal(t, []int{1}, password.Revisions, "%v", maps.Keys(before))
+	const passwordLabel, keyLabel = "configurator-password.garm-configurator:0", "configurator-github-key.garm-configurator:0"
+	password, key := d.copies()[passwordLabel], d.copies()[keyLabel]
+	require.Equal(t, []int{1}, password.Revisions)
 	assert.Equal(t, bed.Password, password.Content["value"], "without the line end of the file")
 
 	require.NoError(t, d.UpdateSecret(d.ctx(), "openstack", map[string]string{"value": rotated}))
 	d.settle()
 	d.tick("small/0")
-	after := d.copies()["configurator-password.garm-configurator:1"]
+	after := d.copies()[passwordLabel]
 	assert.Equal(t, rotated, after.Content["value"])
 	assert.Equal(t, 2, after.Revision)
 	assert.Equal(t, []int{2}, after.Revisions, "the reader has the new one, so that the old one is removed")
 	assert.Equal(t, password.URI, after.URI)
 	assert.Equal(t, rotated, d.bags("small", "builder/0")["small/0"]["password"])
-	assert.Equal(t, key, d.copies()["configurator-github-key.garm-configurator:1"])
+	assert.Equal(t, key, d.copies()[keyLabel])
 
 	require.NoError(t, d.RemoveRelation(d.ctx(), "small", "garm"))
 	d.settle()
+	d.tick("small/0")
 	assert.Empty(t, d.copies())
 	assert.Equal(t, "blocked: Integrate garm: juju integrate small garm", d.status("small/0"))
 

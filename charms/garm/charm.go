@@ -59,7 +59,7 @@ func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) er
 	if err != nil {
 		return err
 	}
-	return c.say(ctx, verdict)
+	return c.tools.Announce(ctx, verdict)
 }
 
 type charm struct {
@@ -150,15 +150,4 @@ func (c charm) standBy(ctx context.Context) (hook.Status, error) {
 		c.log.InfoContext(ctx, "stop GARM: this unit does not lead, or its pod ends")
 	}
 	return status.Standby(), nil
-}
-
-func (c charm) say(ctx context.Context, s hook.Status) error {
-	if err := c.tools.SetStatus(ctx, s); err != nil {
-		return err
-	}
-	leader, err := c.tools.IsLeader(ctx)
-	if err != nil || !leader {
-		return err
-	}
-	return c.tools.SetApplicationStatus(ctx, s)
 }

@@ -143,17 +143,26 @@ type SecretInfo struct {
 
 // SecretInfo looks up an owned secret by label, with what this dispatch has added. See [ErrSecretNotFound].
 func (t *Tools) SecretInfo(ctx context.Context, label string) (SecretInfo, error) {
+	return t.readSecretInfo(ctx, "with label "+label, "--label="+label)
+}
+
+// SecretInfoByURI looks up an owned secret by URI. See [ErrSecretNotFound].
+func (t *Tools) SecretInfoByURI(ctx context.Context, uri string) (SecretInfo, error) {
+	return t.readSecretInfo(ctx, uri, "--", uri)
+}
+
+func (t *Tools) readSecretInfo(ctx context.Context, name string, which ...string) (SecretInfo, error) {
 	found := map[string]struct {
 		Label    string `json:"label"`
 		Revision int    `json:"revision"`
 	}{}
-	if err := t.read(ctx, &found, "secret-info-get", "--format=json", "--label="+label); err != nil {
-		return SecretInfo{}, fmt.Errorf("cannot look up secret with label %s: %w", label, err)
+	if err := t.read(ctx, &found, "secret-info-get", append([]string{"--format=json"}, which...)...); err != nil {
+		return SecretInfo{}, fmt.Errorf("cannot look up secret %s: %w", name, err)
 	}
 	for id, info := range found {
 		return SecretInfo{URI: secretURI(t.modelUUID, id), Label: info.Label, Revision: info.Revision}, nil
 	}
-	return SecretInfo{}, fmt.Errorf("cannot look up secret with label %s: %w", label, ErrSecretNotFound)
+	return SecretInfo{}, fmt.Errorf("cannot look up secret %s: %w", name, ErrSecretNotFound)
 }
 
 // Secrets lists the URIs of the secrets this application owns, sorted.

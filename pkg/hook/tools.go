@@ -82,6 +82,18 @@ func (t *Tools) SetApplicationStatus(ctx context.Context, status Status) error {
 	return nil
 }
 
+// Announce sets this unit's status and, if the unit leads, the application's: Juju would go on showing an old one.
+func (t *Tools) Announce(ctx context.Context, status Status) error {
+	if err := t.SetStatus(ctx, status); err != nil {
+		return err
+	}
+	leader, err := t.IsLeader(ctx)
+	if err != nil || !leader {
+		return err
+	}
+	return t.SetApplicationStatus(ctx, status)
+}
+
 // SetWorkloadVersion sets what `juju status` shows in the column Version.
 func (t *Tools) SetWorkloadVersion(ctx context.Context, version string) error {
 	if err := t.run(ctx, "application-version-set", "--", argText(version)); err != nil {

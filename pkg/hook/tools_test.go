@@ -156,6 +156,23 @@ func TestLeadershipIsReadOnce(t *testing.T) {
 	}
 }
 
+func TestAnnounce(t *testing.T) {
+	t.Parallel()
+	const unit, application = "status-set -- active ready", "status-set --application -- active ready"
+	for leader, want := range map[string][]string{
+		"true\n":  {unit, "is-leader --format=json", application},
+		"false\n": {unit, "is-leader --format=json"},
+	} {
+		fake := newTools(t, map[string]answer{"is-leader --format=json": {Stdout: leader}, unit: {}, application: {}})
+		require.NoError(t, fake.hookTools().Announce(t.Context(), hook.Status{Level: hook.Active, Message: "ready"}))
+		var lines []string
+		for _, call := range fake.calls() {
+			lines = append(lines, call.String())
+		}
+		assert.Equal(t, want, lines)
+	}
+}
+
 func TestLongTextIsCutBelowTheArgumentLimit(t *testing.T) {
 	t.Parallel()
 	fake := newTools(t, nil)

@@ -131,15 +131,6 @@ func refresh(ctx context.Context, l *line) error {
 	return l.Driver.Refresh(ctx, words[0], path, l.paths(resources))
 }
 
-func removeApplication(ctx context.Context, l *line) error {
-	l.flags.Bool("no-prompt", false, "")
-	words, err := l.parse(1, 1)
-	if err != nil {
-		return err
-	}
-	return l.Driver.RemoveApplication(ctx, words[0])
-}
-
 func scale(ctx context.Context, l *line) error {
 	words, err := l.parse(2, 2)
 	if err != nil {
@@ -198,6 +189,53 @@ func showConfig(ctx context.Context, l *line, application string, names []string
 	return yaml.NewEncoder(l.Stdout).Encode(values)
 }
 
+// one makes a subcommand of what is done with its one argument.
+func one(do func(context.Context, *line, string) error) func(context.Context, *line) error {
+	return func(ctx context.Context, l *line) error {
+		l.flags.Bool("no-prompt", false, "")
+		words, err := l.parse(1, 1)
+		if err != nil {
+			return err
+		}
+		return do(ctx, l, words[0])
+	}
+}
+
+// two makes a subcommand of what is done with its two arguments.
+func two(do func(ctx context.Context, l *line, first, second string) error) func(context.Context, *line) error {
+	return func(ctx context.Context, l *line) error {
+		words, err := l.parse(2, 2)
+		if err != nil {
+			return err
+		}
+		return do(ctx, l, words[0], words[1])
+	}
+}
+
+// secret makes a subcommand of what is done with the content that its arguments give a secret.
+func secret(do func(ctx context.Context, l *line, ref string, content map[string]string) error) func(context.Context, *line) error {
+	return func(ctx context.Context, l *line) error {
+		words, err := l.parse(2, 1000)
+		if err != nil {
+			return err
+		}
+		content, err := l.secretContent(words[1:])
+		if err != nil {
+			return err
+		}
+		return do(ctx, l, words[0], content)
+	}
+}
+
+func addSecret(ctx context.Context, l *line, name string, content map[string]string) error {
+	uri, err := l.Driver.AddSecret(ctx, name, content)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(l.Stdout, uri)
+	return err
+}
+
 func modelConfig(ctx context.Context, l *line) error {
 	words, err := l.parse(1, 1000)
 	if err != nil {
@@ -208,39 +246,6 @@ func modelConfig(ctx context.Context, l *line) error {
 		return err
 	}
 	return l.Driver.SetModelConfig(ctx, set)
-}
-
-func integrate(ctx context.Context, l *line) error {
-	words, err := l.parse(2, 2)
-	if err != nil {
-		return err
-	}
-	return l.Driver.Integrate(ctx, words[0], words[1])
-}
-
-func removeRelation(ctx context.Context, l *line) error {
-	words, err := l.parse(2, 2)
-	if err != nil {
-		return err
-	}
-	return l.Driver.RemoveRelation(ctx, words[0], words[1])
-}
-
-func addSecret(ctx context.Context, l *line) error {
-	words, err := l.parse(2, 1000)
-	if err != nil {
-		return err
-	}
-	content, err := l.secretContent(words[1:])
-	if err != nil {
-		return err
-	}
-	uri, err := l.Driver.AddSecret(ctx, words[0], content)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(l.Stdout, uri)
-	return err
 }
 
 // secretContent reads key=value and key#file=path.
@@ -264,40 +269,4 @@ func (l *line) secretContent(words []string) (map[string]string, error) {
 		content[name] = value
 	}
 	return content, nil
-}
-
-func updateSecret(ctx context.Context, l *line) error {
-	words, err := l.parse(2, 1000)
-	if err != nil {
-		return err
-	}
-	content, err := l.secretContent(words[1:])
-	if err != nil {
-		return err
-	}
-	return l.Driver.UpdateSecret(ctx, words[0], content)
-}
-
-func grantSecret(ctx context.Context, l *line) error {
-	words, err := l.parse(2, 2)
-	if err != nil {
-		return err
-	}
-	return l.Driver.GrantSecret(ctx, words[0], words[1])
-}
-
-func revokeSecret(ctx context.Context, l *line) error {
-	words, err := l.parse(2, 2)
-	if err != nil {
-		return err
-	}
-	return l.Driver.RevokeSecret(ctx, words[0], words[1])
-}
-
-func removeSecret(ctx context.Context, l *line) error {
-	words, err := l.parse(1, 1)
-	if err != nil {
-		return err
-	}
-	return l.Driver.RemoveSecret(ctx, words[0])
 }

@@ -94,23 +94,25 @@ func commands() map[string]func(context.Context, *line) error {
 	return map[string]func(context.Context, *line) error{
 		"deploy":             deploy,
 		"refresh":            refresh,
-		"remove-application": removeApplication,
+		"remove-application": one(func(ctx context.Context, l *line, name string) error { return l.Driver.RemoveApplication(ctx, name) }),
 		"scale-application":  scale,
 		"resolve":            resolve,
 		"config":             config,
 		"model-config":       modelConfig,
-		"integrate":          integrate,
-		"remove-relation":    removeRelation,
-		"add-secret":         addSecret,
-		"update-secret":      updateSecret,
-		"grant-secret":       grantSecret,
-		"revoke-secret":      revokeSecret,
-		"remove-secret":      removeSecret,
-		"show-secret":        showSecret,
-		"run":                runAction,
-		"status":             showStatus,
-		"show-unit":          showUnit,
-		"debug-log":          debugLog,
+		"integrate":          two(func(ctx context.Context, l *line, a, b string) error { return l.Driver.Integrate(ctx, a, b) }),
+		"remove-relation":    two(func(ctx context.Context, l *line, a, b string) error { return l.Driver.RemoveRelation(ctx, a, b) }),
+		"add-secret":         secret(addSecret),
+		"update-secret": secret(func(ctx context.Context, l *line, ref string, content map[string]string) error {
+			return l.Driver.UpdateSecret(ctx, ref, content)
+		}),
+		"grant-secret":  two(func(ctx context.Context, l *line, ref, app string) error { return l.Driver.GrantSecret(ctx, ref, app) }),
+		"revoke-secret": two(func(ctx context.Context, l *line, ref, app string) error { return l.Driver.RevokeSecret(ctx, ref, app) }),
+		"remove-secret": one(func(ctx context.Context, l *line, ref string) error { return l.Driver.RemoveSecret(ctx, ref) }),
+		"show-secret":   showSecret,
+		"run":           runAction,
+		"status":        showStatus,
+		"show-unit":     showUnit,
+		"debug-log":     debugLog,
 	}
 }
 

@@ -73,6 +73,7 @@ func (j *juju) Run(_ context.Context, call hook.Call) ([]byte, error) {
 		"relation-set":    j.relationSet,
 		"secret-get":      j.secretGet,
 		"secret-info-get": j.secretInfoGet,
+		"secret-ids":      j.secretIDs,
 		"secret-add":      j.secretAdd,
 		"secret-set":      j.secretSet,
 		"secret-grant":    j.secretGrant,
@@ -129,9 +130,17 @@ func (j *juju) secretGet(_ hook.Call, uri string) (any, error) {
 	return j.secrets[uri].content, nil
 }
 
+func (j *juju) secretIDs(hook.Call, string) (any, error) {
+	ids := []string{}
+	for uri := range j.secrets {
+		ids = append(ids, strings.TrimPrefix(uri, "secret:"))
+	}
+	return ids, nil
+}
+
 func (j *juju) secretInfoGet(_ hook.Call, label string) (any, error) {
 	for uri, record := range j.secrets {
-		if "--label="+record.label == label {
+		if "--label="+record.label == label || uri == label {
 			return map[string]any{strings.TrimPrefix(uri, "secret:"): map[string]any{"label": record.label}}, nil
 		}
 	}

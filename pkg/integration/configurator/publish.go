@@ -59,10 +59,10 @@ func Publications(ctx context.Context, tools *hook.Tools, env hook.Env) ([]Publi
 func (p Publication) Declare(ctx context.Context, s runnerconfig.ScaleSet, secrets Secrets, answer Answer, application string) error {
 	s.ProviderName = p.providerName(answer, application)
 	var err error
-	if s.PasswordSecret, err = p.copySecret(ctx, passwordLabel, secrets.Password, p.own["openstack_password_secret_uri"]); err != nil {
+	if s.PasswordSecret, err = p.copySecret(ctx, passwordLabel, secrets.Password, p.own[passwordKey]); err != nil {
 		return err
 	}
-	if s.PrivateKeySecret, err = p.copySecret(ctx, keyLabel, secrets.PrivateKey, p.own["github_private_key_secret_uri"]); err != nil {
+	if s.PrivateKeySecret, err = p.copySecret(ctx, keyLabel, secrets.PrivateKey, p.own[keyKey]); err != nil {
 		return err
 	}
 	bag, err := s.Encode()

@@ -18,6 +18,12 @@ const (
 	keyLabel      = "configurator-github-key"
 )
 
+// Databag keys of the secrets' URIs.
+const (
+	passwordKey = "openstack_password_secret_uri"
+	keyKey      = "github_private_key_secret_uri"
+)
+
 func labelFor(label, relationID string) string { return label + "." + relationID }
 
 // OperatorSecrets reads the secrets that the configuration names. Each that cannot be used is a problem of its option;
@@ -115,21 +121,37 @@ func (p Publication) refreshSecret(ctx context.Context, uri string, content hook
 	return p.tools.SetSecret(ctx, uri, content)
 }
 
-// Tidy removes what an event says is of no more use: a revision of an own secret that nobody tracks any more, or the
-// secrets of a relation that is gone. Only the leader may call it.
-func Tidy(ctx context.Context, tools *hook.Tools, event hook.Event) error {
-	switch {
-	case event.Kind == hook.KindSecretRemove:
+// Tidy removes own secrets that are of no more use: at secret-remove the revision that nobody tracks any more, at
+// update-status those of relations other than these. Only the leader may call it.
+//
+// The relation-broken hook is no occasion for the latter: a unit that is removed has it too, while the others go on.
+func Tidy(ctx context.Context, tools *hook.Tools, event hook.Event, publications []Publication) error {
+	switch event.Kind {
+	case hook.KindSecretRemove:
 		return unlessGone(tools.RemoveSecretRevision(ctx, event.SecretURI, event.SecretRevision))
-	case event.Kind == hook.KindRelationBroken && event.Relation == Endpoint:
-		for _, label := range []string{passwordLabel, keyLabel} {
-			info, err := tools.SecretInfo(ctx, labelFor(label, event.RelationID))
-			if err == nil {
-				err = tools.RemoveSecret(ctx, info.URI)
-			}
-			if err := unlessGone(err); err != nil {
-				return err
-			}
+	case hook.KindUpdateStatus:
+		return removeOrphans(ctx, tools, publications)
+	}
+	return nil
+}
+
+func removeOrphans(ctx context.Context, tools *hook.Tools, publications []Publication) error {
+	owned, err := tools.Secrets(ctx)
+	if err != nil || len(owned) <= 2*len(publications) {
+		return err
+	}
+	used := map[string]bool{}
+	for _, p := range publications {
+		used[labelFor(passwordLabel, p.relation.ID)], used[labelFor(keyLabel, p.relation.ID)] = true, true
+		used[p.own[passwordKey]], used[p.own[keyKey]] = true, true
+	}
+	for _, uri := range owned {
+		info, err := tools.SecretInfoByURI(ctx, uri)
+		if err == nil && !used[info.Label] && !used[uri] {
+			err = tools.RemoveSecret(ctx, uri)
+		}
+		if err := unlessGone(err); err != nil {
+			return err
 		}
 	}
 	return nil

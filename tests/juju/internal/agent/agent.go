@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/juju/clock"
@@ -55,6 +57,8 @@ func run() error {
 	if err := json.Unmarshal([]byte(os.Getenv(wire.StartEnv)), &start); err != nil {
 		return fmt.Errorf("cannot read start: %w", err)
 	}
+	// A signal that no worker waits for must not kill the agent (cmd/containeragent/unit/agent.go).
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM)
 	// Hooks inherit nothing that Juju does not give them, but the agent's PATH.
 	path := os.Getenv("PATH")
 	os.Clearenv()
