@@ -26,11 +26,13 @@ test: deps pack lint unit scenarios ## Run everything that needs no controller
 
 demo: deps ## Show both charms at work, from deploy to a running job, with the real GARM (root)
 	@$(call need-root,$@)
-	cd tests && $(GO) run ./cmd/lab demo
+	@echo "Compiling the test bed with Juju's agents in it: minutes the first time, seconds afterwards."
+	@cd tests && $(GO) run ./cmd/lab demo
 
 lab: deps ## Open a prompt on the same model as the demo, to type juju commands at (root)
 	@$(call need-root,$@)
-	cd tests && $(GO) run ./cmd/lab lab
+	@echo "Compiling the test bed with Juju's agents in it: minutes the first time, seconds afterwards."
+	@cd tests && $(GO) run ./cmd/lab lab
 
 bench: ## Run the benchmarks
 	$(GO) test -run='^$$' -bench=. -benchmem ./...

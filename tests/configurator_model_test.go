@@ -65,7 +65,7 @@ func newDeclaring(t testing.TB, number int32) *declaring {
 	t.Helper()
 	built, err := bed.Build(t.Context())
 	require.NoError(t, err)
-	dir, err := os.MkdirTemp("", "conf") // sockets are below it, and t.TempDir is too long for them
+	dir, err := os.MkdirTemp("", "conf") //nolint:usetesting // sockets are below it, and t.TempDir is too long for them
 	require.NoError(t, err)
 	network, err := sandbox.NewNetwork(filepath.Join(dir, "net"), int(number))
 	require.NoError(t, err)
@@ -177,9 +177,9 @@ func (d *declaring) grantSecrets() {
 	}
 }
 
-func (d *declaring) configure(set map[string]string, reset ...string) {
+func (d *declaring) configure(set map[string]string) {
 	d.t.Helper()
-	require.NoError(d.t, d.SetConfig(d.ctx(), "small", set, reset))
+	require.NoError(d.t, d.SetConfig(d.ctx(), "small", set, nil))
 }
 
 func (d *declaring) configureSecrets() {
@@ -187,9 +187,9 @@ func (d *declaring) configureSecrets() {
 	d.configure(map[string]string{"openstack-password": d.uris["openstack"], "github-app-private-key": d.uris["app-key"]})
 }
 
-func (d *declaring) integrate(a, b string) {
+func (d *declaring) integrate(other string) {
 	d.t.Helper()
-	require.NoError(d.t, d.Integrate(d.ctx(), a, b))
+	require.NoError(d.t, d.Integrate(d.ctx(), "small", other))
 }
 
 func (d *declaring) settle() {
@@ -213,21 +213,21 @@ func (d *declaring) standing() *declaring {
 	d.deploy(d.charm, "small", bed.Basics("small"))
 	d.grantSecrets()
 	d.configureSecrets()
-	d.integrate("small", "garm")
-	d.integrate("small", "builder")
+	d.integrate("garm")
+	d.integrate("builder")
 	d.settle()
 	return d
 }
 
-// bags are the databags of an application's units that another unit sees, without what Juju puts into each.
-func (d *declaring) bags(of, seenBy string) map[string]map[string]string {
+// bags are the databags of small's units that another unit sees, without what Juju puts into each.
+func (d *declaring) bags(seenBy string) map[string]map[string]string {
 	d.t.Helper()
 	info, err := d.ShowUnit(d.ctx(), seenBy)
 	require.NoError(d.t, err)
 	bags := map[string]map[string]string{}
 	for _, relation := range info.Relations {
 		for unit, bag := range relation.Units {
-			if !strings.HasPrefix(unit, of+"/") {
+			if !strings.HasPrefix(unit, "small/") {
 				continue
 			}
 			bags[unit] = maps.Clone(bag)

@@ -16,7 +16,7 @@ import (
 // record is what the reader finds of small, with the secrets' contents instead of their URIs.
 func (d *declaring) record(unit string) map[string]string {
 	d.t.Helper()
-	bag := d.bags("small", "garm/0")[unit]
+	bag := d.bags("garm/0")[unit]
 	for key, uri := range bag {
 		if !strings.HasSuffix(key, "_secret_uri") {
 			continue
@@ -57,8 +57,8 @@ func steps() []step {
 		{"grant-secret", []string{"deploy small", "add-secret"}, (*declaring).grantSecrets},
 		{"config", []string{"deploy small"}, func(d *declaring) { d.configure(bed.Basics("small")) }},
 		{"config secrets", []string{"deploy small", "add-secret"}, (*declaring).configureSecrets},
-		{"integrate garm", []string{"deploy small", "deploy garm"}, func(d *declaring) { d.integrate("small", "garm") }},
-		{"integrate builder", []string{"deploy small", "deploy builder"}, func(d *declaring) { d.integrate("small", "builder") }},
+		{"integrate garm", []string{"deploy small", "deploy garm"}, func(d *declaring) { d.integrate("garm") }},
+		{"integrate builder", []string{"deploy small", "deploy builder"}, func(d *declaring) { d.integrate("builder") }},
 	}
 }
 
@@ -111,18 +111,18 @@ func TestConfiguratorPublishesTheSameInAnyOrder(t *testing.T) {
 // Three units and a moving leadership: there is one record, whose content and secrets stay what they were.
 func TestConfiguratorScaledIsStillOneRecord(t *testing.T) {
 	d := inParallel(t).standing()
-	want, secrets := d.bags("small", "garm/0")["small/0"], d.copies()
+	want, secrets := d.bags("garm/0")["small/0"], d.copies()
 	require.Len(t, secrets, 2)
 	// Juju tells a unit that it does not lead any more with its next hook only. Until then it says the same as the leader.
 	only := func(leader string) {
 		t.Helper()
-		for _, bag := range d.bags("small", "garm/0") {
+		for _, bag := range d.bags("garm/0") {
 			assert.Contains(t, []map[string]string{want, {}}, bag)
 		}
-		for unit := range d.bags("small", "garm/0") {
+		for unit := range d.bags("garm/0") {
 			d.tick(unit)
 		}
-		for unit, bag := range d.bags("small", "garm/0") {
+		for unit, bag := range d.bags("garm/0") {
 			if unit == leader {
 				assert.Equal(t, want, bag)
 			} else {
@@ -172,7 +172,7 @@ func TestConfiguratorSecretsOnTheRelation(t *testing.T) {
 	assert.Equal(t, 2, after.Revision)
 	assert.Equal(t, []int{2}, after.Revisions, "the reader has the new one, so that the old one is removed")
 	assert.Equal(t, password.URI, after.URI)
-	assert.Equal(t, rotated, d.bags("small", "builder/0")["small/0"]["password"])
+	assert.Equal(t, rotated, d.bags("builder/0")["small/0"]["password"])
 	assert.Equal(t, key, d.copies()[keyLabel])
 
 	require.NoError(t, d.RemoveRelation(d.ctx(), "small", "garm"))
@@ -181,7 +181,7 @@ func TestConfiguratorSecretsOnTheRelation(t *testing.T) {
 	assert.Empty(t, d.copies())
 	assert.Equal(t, "blocked: Integrate garm: juju integrate small garm", d.status("small/0"))
 
-	d.integrate("small", "garm")
+	d.integrate("garm")
 	d.settle()
 	want := d.wantRecord()
 	want["openstack_password_secret_uri"] = rotated
@@ -194,8 +194,8 @@ func TestConfiguratorReadsImagesOfSeveralUnits(t *testing.T) {
 	assert.Equal(t, map[string]string{
 		"auth_url": "https://keystone.example.com:5000/v3", "username": "ci", "password": bed.Password, "project_name": "runners",
 		"user_domain_name": "Default", "project_domain_name": "Default",
-	}, d.bags("small", "builder/0")["small/0"])
-	image := func() string { return d.bags("small", "garm/0")["small/0"]["image_id"] }
+	}, d.bags("builder/0")["small/0"])
+	image := func() string { return d.bags("garm/0")["small/0"]["image_id"] }
 	require.NoError(t, d.Scale(d.ctx(), "builder", 3))
 	d.settle()
 	assert.Equal(t, "ubuntu-0", image())
@@ -207,7 +207,7 @@ func TestConfiguratorReadsImagesOfSeveralUnits(t *testing.T) {
 	require.NoError(t, d.SetConfig(d.ctx(), "builder", nil, []string{"image"}))
 	d.settle()
 	assert.Equal(t, "waiting: Waiting for an image from builder", d.status("small/0"))
-	assert.Equal(t, "Waiting for an image from builder", d.bags("small", "garm/0")["small/0"]["hold"])
+	assert.Equal(t, "Waiting for an image from builder", d.bags("garm/0")["small/0"]["hold"])
 	assert.Equal(t, "debian-0", image(), "held")
 
 	require.NoError(t, d.RemoveRelation(d.ctx(), "small", "builder"))

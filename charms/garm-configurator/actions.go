@@ -33,11 +33,8 @@ func (c charm) showProblems(ctx context.Context) error {
 	if obstacle := c.obstacle(g); obstacle.Level != "" {
 		results["blocked-by"] = obstacle.Message
 	}
-	for _, p := range g.publications {
-		answer, err := p.ReadAnswer(ctx)
-		if err != nil {
-			return err
-		}
+	for i, p := range g.publications {
+		answer := g.answers[i]
 		for key, text := range status.Answer(answer.Status, answer.Message, answer.ScaleSetID, answer.TemplateID, answer.ProviderName) {
 			results["answers."+cmp.Or(p.Application(), "unknown")+"."+key] = text
 		}

@@ -4,8 +4,9 @@ package garmconfigurator
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/garm-charms/garm-charms/pkg/hook"
@@ -30,7 +31,7 @@ func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) er
 		return err
 	}
 	tools := hook.NewTools(env, runner)
-	c := charm{env: env, tools: tools, log: slog.New(hook.NewLogHandler(runner, slog.LevelInfo))}
+	c := charm{env: env, runner: runner, tools: tools, log: slog.New(hook.NewLogHandler(runner, slog.LevelInfo))}
 	if env.Event.Kind == hook.KindAction {
 		return c.act(ctx)
 	}
@@ -42,9 +43,10 @@ func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) er
 }
 
 type charm struct {
-	env   hook.Env
-	tools *hook.Tools
-	log   *slog.Logger
+	env    hook.Env
+	runner hook.Runner
+	tools  *hook.Tools
+	log    *slog.Logger
 }
 
 // gathered is all that a dispatch goes by.
@@ -54,25 +56,62 @@ type gathered struct {
 	problems     []runnerconfig.Problem
 	builder      image.Builder
 	publications []configurator.Publication
+	answers      []configurator.Answer // garm's, one for each publication
+	leader       bool
 }
 
+// gather asks for what does not depend on each other side by side: a hook tool is a process, and takes its time to start.
 func (c charm) gather(ctx context.Context) (g gathered, err error) {
-	config, err := c.tools.Config(ctx)
-	if err != nil {
-		return g, err
-	}
-	g.scaleSet, g.problems = option.Parse(config)
-	var unreadable []runnerconfig.Problem
-	if g.secrets, unreadable, err = configurator.OperatorSecrets(ctx, c.tools, c.env.AppName, g.scaleSet); err != nil {
-		return g, err
-	}
-	g.problems = append(g.problems, unreadable...)
-	if g.builder, err = image.Read(ctx, c.tools, c.env); err != nil {
-		return g, err
-	}
+	err = together(
+		func() error { return c.gatherConfig(ctx, &g) },
+		func() (err error) {
+			g.builder, err = image.Read(ctx, c.ownTools(), c.env)
+			return err
+		},
+		func() error { return c.gatherRelations(ctx, &g) },
+		func() (err error) {
+			g.leader, err = c.tools.IsLeader(ctx)
+			return err
+		},
+	)
 	g.scaleSet.ImageID = g.builder.ImageID
-	g.publications, err = configurator.Publications(ctx, c.tools, c.env)
 	return g, err
+}
+
+// ownTools are for one goroutine.
+func (c charm) ownTools() *hook.Tools { return hook.NewTools(c.env, c.runner) }
+
+func (c charm) gatherConfig(ctx context.Context, g *gathered) error {
+	tools := c.ownTools()
+	config, err := tools.Config(ctx)
+	if err != nil {
+		return err
+	}
+	var unreadable []runnerconfig.Problem
+	g.scaleSet, g.problems = option.Parse(config)
+	g.secrets, unreadable, err = configurator.OperatorSecrets(ctx, tools, c.env.AppName, g.scaleSet)
+	g.problems = append(g.problems, unreadable...)
+	return err
+}
+
+func (c charm) gatherRelations(ctx context.Context, g *gathered) (err error) {
+	g.publications, err = configurator.Publications(ctx, c.ownTools(), c.env)
+	for _, p := range g.publications {
+		answer, answerErr := p.ReadAnswer(ctx)
+		g.answers, err = append(g.answers, answer), errors.Join(err, answerErr)
+	}
+	return err
+}
+
+// together takes all steps at once and waits for them.
+func together(steps ...func() error) error {
+	errs := make([]error, len(steps))
+	var all sync.WaitGroup
+	for i, step := range steps {
+		all.Go(func() { errs[i] = step() })
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 func (c charm) reconcile(ctx context.Context) (hook.Status, error) {
@@ -88,11 +127,7 @@ func (c charm) reconcile(ctx context.Context) (hook.Status, error) {
 			return hook.Status{}, err
 		}
 	}
-	leader, err := c.tools.IsLeader(ctx)
-	if err != nil {
-		return hook.Status{}, err
-	}
-	if !leader {
+	if !g.leader {
 		return status.Standby(), withdraw(ctx, g.publications)
 	}
 	if err := configurator.Tidy(ctx, c.tools, c.env.Event, g.publications); err != nil {
@@ -140,29 +175,27 @@ func (c charm) publish(ctx context.Context, g gathered) (hook.Status, error) {
 		return status.NoGARM(c.env.AppName), nil
 	}
 	var statuses []hook.Status
-	for _, p := range g.publications {
-		answer, err := p.ReadAnswer(ctx)
-		if err != nil {
+	for i, p := range g.publications {
+		if err := p.Declare(ctx, g.scaleSet, g.secrets, g.answers[i], c.env.AppName); err != nil {
 			return hook.Status{}, err
 		}
-		if err := p.Declare(ctx, g.scaleSet, g.secrets, answer, c.env.AppName); err != nil {
-			return hook.Status{}, err
-		}
-		statuses = append(statuses, status.Answered(g.scaleSet.Name, answer.Status, answer.Message))
+		statuses = append(statuses, status.Answered(g.scaleSet.Name, g.answers[i].Status, g.answers[i].Message))
 	}
 	return status.Worst(statuses), nil
 }
 
 func (c charm) say(ctx context.Context, s hook.Status) error {
-	if err := c.tools.SetStatus(ctx, s); err != nil {
-		return err
-	}
 	leader, err := c.tools.IsLeader(ctx)
-	if err != nil || !leader {
+	if err != nil {
 		return err
 	}
-	if err := c.tools.SetApplicationStatus(ctx, s); err != nil {
-		return fmt.Errorf("cannot tell %s's status: %w", c.env.AppName, err)
-	}
-	return nil
+	return together(
+		func() error { return c.ownTools().SetStatus(ctx, s) },
+		func() error {
+			if !leader {
+				return nil
+			}
+			return c.ownTools().SetApplicationStatus(ctx, s)
+		},
+	)
 }

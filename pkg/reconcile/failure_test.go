@@ -74,7 +74,10 @@ func TestDeleteThatGARMDoesNotDo(t *testing.T) {
 	assert.Len(t, l.inventory.ScaleSets, 1, "it is not forgotten")
 
 	l.forge.Do(t, "DELETE", "/faults", "")
-	l.settle()
+	_, report = l.pass(nil)
+	require.NoError(t, report.Err())
+	assert.Empty(t, report.Inventory.ScaleSets)
+	assert.Empty(t, report.Inventory.Entities)
 	assert.Empty(t, l.onGitHub())
 	assert.Equal(t, desired.State{}, l.observe().State)
 }

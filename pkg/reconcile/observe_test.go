@@ -65,7 +65,7 @@ func TestObserveWhatWasMadeByHand(t *testing.T) {
 		ScaleSetKey: desired.ScaleSetKey{Entity: acme, Name: "theirs"}, ID: made.ID, Provider: "cloud", Labels: "A,b",
 		Settings: desired.Settings{Image: "noble", Flavor: "m1.small", OSArch: "amd64", RunnerGroup: "Default", Max: 1, ExtraSpecs: "{}", Template: "github_linux"},
 	}, o.ScaleSets[0])
-	assert.Equal(t, `{"a":"x","z":1}`, o.ScaleSets[1].ExtraSpecs)
+	assert.Equal(t, desired.CanonicalSpecs([]byte(`{"a":"x","z":1}`)), o.ScaleSets[1].ExtraSpecs)
 	assert.Empty(t, o.ScaleSets[1].Template, "GARM's own has no name here")
 
 	// A wanted one of that name is taken over; the rest stays.

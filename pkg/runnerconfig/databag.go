@@ -106,13 +106,9 @@ func decode(source map[string]string, text func(field) string) (ScaleSet, []Prob
 		if !f.verbatim {
 			value = strings.TrimSpace(value)
 		}
-		switch {
-		case strings.TrimSpace(value) == "":
-		case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
-			problems = append(problems, f.invalid("must be UTF-8 text without NUL characters"))
-		case f.number && !isNumber(value):
-			problems = append(problems, f.invalid("must be a whole number"))
-		default:
+		if problem := f.illegible(value); problem != "" {
+			problems = append(problems, f.invalid(problem))
+		} else if strings.TrimSpace(value) != "" {
 			values[f.key] = value
 		}
 	}
@@ -126,6 +122,19 @@ func decode(source map[string]string, text func(field) string) (ScaleSet, []Prob
 	}
 	s.normalise()
 	return s, problems
+}
+
+// illegible says why a text cannot be read as the field's, whatever its rules are. A blank one is no text.
+func (f field) illegible(text string) string {
+	switch {
+	case strings.TrimSpace(text) == "":
+		return ""
+	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
+		return "must be UTF-8 text without NUL characters"
+	case f.number && !isNumber(text):
+		return "must be a whole number"
+	}
+	return ""
 }
 
 func isNumber(text string) bool {

@@ -113,7 +113,7 @@ func told(failed validator.ValidationErrors) []Problem {
 
 // sentence says what a value must be, naming the entry of a list that is not.
 func sentence(e validator.FieldError) string {
-	text, known := map[string]string{
+	text, known := map[string]string{ //nolint:gosec // the example of a URI is no secret
 		"weburl":      "must be a URL like http://host:port or https://host, without blanks",
 		"secreturi":   "must be a Juju secret like secret:abc123",
 		"githubname":  "must be the name of a GitHub organisation",

@@ -33,9 +33,10 @@ type juju struct {
 }
 
 type secretRecord struct {
-	label   string
-	content map[string]string
-	granted bool
+	label    string
+	content  map[string]string
+	revision int
+	granted  bool
 }
 
 func newJuju(t *testing.T) *juju {
@@ -141,7 +142,7 @@ func (j *juju) secretIDs(hook.Call, string) (any, error) {
 func (j *juju) secretInfoGet(_ hook.Call, label string) (any, error) {
 	for uri, record := range j.secrets {
 		if "--label="+record.label == label || uri == label {
-			return map[string]any{strings.TrimPrefix(uri, "secret:"): map[string]any{"label": record.label}}, nil
+			return map[string]any{strings.TrimPrefix(uri, "secret:"): map[string]any{"label": record.label, "revision": record.revision}}, nil
 		}
 	}
 	return nil, fmt.Errorf("secret-info-get: %w", hook.ErrSecretNotFound)

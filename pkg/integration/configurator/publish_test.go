@@ -278,8 +278,10 @@ func TestTidy(t *testing.T) {
 	for _, kind := range []hook.Kind{hook.KindConfigChanged, hook.KindRelationBroken} {
 		assert.Empty(t, tidy(hook.Event{Kind: kind, Relation: configurator.Endpoint, RelationID: relationID}))
 	}
+	j.secrets["secret:made0"].revision = 4
 	assert.Equal(t, []string{"secret-remove secret:made0 --revision=3"},
 		tidy(hook.Event{Kind: hook.KindSecretRemove, SecretURI: "secret:made0", SecretRevision: 3}))
+	assert.Empty(t, tidy(hook.Event{Kind: hook.KindSecretRemove, SecretURI: "secret:made0", SecretRevision: 4}), "never the latest")
 	assert.Empty(t, tidy(hook.Event{Kind: hook.KindSecretRemove, SecretURI: "secret:gone", SecretRevision: 3}), "a hook may run twice")
 
 	// One that the Python charm made goes under another label and is published all the same.

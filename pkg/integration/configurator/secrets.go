@@ -14,7 +14,7 @@ import (
 // Labels of the application's own secrets, each followed by the relation that it is for: Juju grants a secret to an
 // application over one relation only.
 const (
-	passwordLabel = "configurator-password"
+	passwordLabel = "configurator-password" //nolint:gosec // a label
 	keyLabel      = "configurator-github-key"
 )
 
@@ -109,9 +109,11 @@ func (p Publication) copySecret(ctx context.Context, label string, value secret.
 	return info.URI, p.tools.GrantSecret(ctx, info.URI, p.relation.ID)
 }
 
-// refreshSecret makes no revision when the content is what it was.
+// refreshSecret makes no revision when the content is what it was. It reads with refresh: an owner that reads its secret
+// tracks a revision like any other reader, even if it only peeks, and what is tracked is never obsolete
+// (Juju apiserver/facades/agent/secretsmanager/secrets.go, getConsumedRevision).
 func (p Publication) refreshSecret(ctx context.Context, uri string, content hook.SecretContent) error {
-	have, err := p.tools.Secret(ctx, uri, hook.Peek)
+	have, err := p.tools.Secret(ctx, uri, hook.Latest)
 	if err != nil {
 		return err
 	}
@@ -128,11 +130,21 @@ func (p Publication) refreshSecret(ctx context.Context, uri string, content hook
 func Tidy(ctx context.Context, tools *hook.Tools, event hook.Event, publications []Publication) error {
 	switch event.Kind {
 	case hook.KindSecretRemove:
-		return unlessGone(tools.RemoveSecretRevision(ctx, event.SecretURI, event.SecretRevision))
+		return removeRevision(ctx, tools, event.SecretURI, event.SecretRevision)
 	case hook.KindUpdateStatus:
 		return removeOrphans(ctx, tools, publications)
 	}
 	return nil
+}
+
+// removeRevision looks first: Juju raises secret-remove for secrets that are gone already, and says only when the hook has
+// ended, and then fails it, that there was nothing to remove.
+func removeRevision(ctx context.Context, tools *hook.Tools, uri string, revision int) error {
+	info, err := tools.SecretInfoByURI(ctx, uri)
+	if err == nil && revision < info.Revision {
+		err = tools.RemoveSecretRevision(ctx, uri, revision)
+	}
+	return unlessGone(err)
 }
 
 func removeOrphans(ctx context.Context, tools *hook.Tools, publications []Publication) error {

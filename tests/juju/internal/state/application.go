@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"time"
 
 	"github.com/juju/charm/v12"
 	"github.com/juju/errors"
 	"github.com/juju/juju/core/assumes"
 	"github.com/juju/juju/core/life"
 	"github.com/juju/juju/core/secrets"
+	"github.com/juju/juju/core/status"
 	"github.com/juju/names/v5"
 )
 
@@ -282,12 +282,17 @@ func (a *Application) DerivedStatus() Status {
 	if a.Status.Status != "" {
 		return a.Status
 	}
-	worst := Status{Status: "unknown", Since: time.Time{}}
-	rank := map[string]int{"error": 7, "blocked": 6, "maintenance": 5, "waiting": 4, "active": 3, "terminated": 2, "unknown": 1}
-	for i, u := range a.SortedUnits() {
-		if s := u.ShownStatus(); i == 0 || rank[s.Status] > rank[worst.Status] {
-			worst = s
-		}
+	var units []status.StatusInfo
+	for _, u := range a.SortedUnits() {
+		s := u.ShownStatus()
+		units = append(units, status.StatusInfo{
+			Status: status.Status(s.Status), Message: s.Message, Data: s.Data, Since: &s.Since,
+		})
 	}
-	return worst
+	worst := status.DeriveStatus(units)
+	derived := Status{Status: string(worst.Status), Message: worst.Message, Data: worst.Data}
+	if worst.Since != nil {
+		derived.Since = *worst.Since
+	}
+	return derived
 }
