@@ -39,7 +39,7 @@ func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) er
 	if err != nil {
 		return err
 	}
-	return c.say(ctx, verdict)
+	return c.tools.Announce(ctx, verdict)
 }
 
 type charm struct {
@@ -182,20 +182,4 @@ func (c charm) publish(ctx context.Context, g gathered) (hook.Status, error) {
 		statuses = append(statuses, status.Answered(g.scaleSet.Name, g.answers[i].Status, g.answers[i].Message))
 	}
 	return status.Worst(statuses), nil
-}
-
-func (c charm) say(ctx context.Context, s hook.Status) error {
-	leader, err := c.tools.IsLeader(ctx)
-	if err != nil {
-		return err
-	}
-	return together(
-		func() error { return c.ownTools().SetStatus(ctx, s) },
-		func() error {
-			if !leader {
-				return nil
-			}
-			return c.ownTools().SetApplicationStatus(ctx, s)
-		},
-	)
 }

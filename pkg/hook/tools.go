@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -82,16 +84,21 @@ func (t *Tools) SetApplicationStatus(ctx context.Context, status Status) error {
 	return nil
 }
 
-// Announce sets this unit's status and, if the unit leads, the application's: Juju would go on showing an old one.
+// Announce sets this unit's status and, if the unit leads, the application's, side by side: without it Juju would go on
+// showing the application's old one.
 func (t *Tools) Announce(ctx context.Context, status Status) error {
-	if err := t.SetStatus(ctx, status); err != nil {
-		return err
-	}
 	leader, err := t.IsLeader(ctx)
-	if err != nil || !leader {
+	if err != nil {
 		return err
 	}
-	return t.SetApplicationStatus(ctx, status)
+	var application error
+	var done sync.WaitGroup
+	if leader {
+		done.Go(func() { application = t.SetApplicationStatus(ctx, status) })
+	}
+	unit := t.SetStatus(ctx, status)
+	done.Wait()
+	return errors.Join(unit, application)
 }
 
 // SetWorkloadVersion sets what `juju status` shows in the column Version.
