@@ -1,7 +1,6 @@
 package tests_test
 
 import (
-	"io"
 	"testing"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 func BenchmarkUpdateStatus(b *testing.B) {
 	built, err := bed.Build(b.Context())
 	require.NoError(b, err)
-	world, err := bed.New(b.Context(), bed.Config{Dir: b.TempDir(), Number: 250, Built: built, Log: io.Discard})
+	world, err := bed.New(b.Context(), bed.Config{Dir: b.TempDir(), Number: 250, Built: built})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, world.Close()) })
 	require.NoError(b, world.Setup(b.Context(), "small", func(string) {}))

@@ -19,9 +19,11 @@ func (d *differ) change(c Change) { d.plan.Changes = append(d.plan.Changes, c) }
 
 func (d *differ) deferTo(later Deferral) { d.plan.Deferred = append(d.plan.Deferred, later) }
 
-func credentialName(name string) string { return "credential " + name }
+// CredentialName is Change.Name of the credential called name.
+func CredentialName(name string) string { return "credential " + name }
 
-func templateName(name string) string { return "template " + name }
+// TemplateName is Change.Name of the template called name.
+func TemplateName(name string) string { return "template " + name }
 
 // find returns the element of list with that key.
 func find[T any, K comparable](list []T, key K, keyOf func(T) K) (T, bool) {
@@ -42,7 +44,7 @@ func entityOfSet(s desired.ScaleSet) desired.EntityRef { return s.Entity }
 func (d *differ) wantCredentials() {
 	for _, want := range d.want.Credentials {
 		have, exists := find(d.current.Credentials, want.Name, nameOfCredential)
-		c := Change{Name: credentialName(want.Name), Credential: &want}
+		c := Change{Name: CredentialName(want.Name), Credential: &want}
 		switch {
 		case !exists:
 			c.Verb, c.Why = Create, "a configurator uses this GitHub App"
@@ -59,7 +61,7 @@ func (d *differ) wantCredentials() {
 func (d *differ) wantEntities() {
 	for _, want := range d.want.Entities {
 		have, exists := find(d.current.Entities, want.EntityRef, refOfEntity)
-		c := Change{Name: want.String(), Entity: &want, Needs: []string{credentialName(want.Credential)}}
+		c := Change{Name: want.String(), Entity: &want, Needs: []string{CredentialName(want.Credential)}}
 		switch {
 		case !exists:
 			c.Verb, c.Why = Create, "a configurator declares a scale set for it"
@@ -76,7 +78,7 @@ func (d *differ) wantEntities() {
 func (d *differ) wantTemplates() {
 	for _, want := range d.want.Templates {
 		have, exists := find(d.current.Templates, want.Name, nameOfTemplate)
-		c := Change{Name: templateName(want.Name), Template: &want}
+		c := Change{Name: TemplateName(want.Name), Template: &want}
 		switch {
 		case !exists:
 			c.Verb, c.Why = Create, "its scale set has runner options"
@@ -109,7 +111,7 @@ func (d *differ) heldUser(template string) string {
 
 // isDeferred tells whether a template that is wanted cannot be had.
 func (d *differ) isDeferred(template string) bool {
-	return slices.ContainsFunc(d.plan.Deferred, func(later Deferral) bool { return later.Name == templateName(template) })
+	return slices.ContainsFunc(d.plan.Deferred, func(later Deferral) bool { return later.Name == TemplateName(template) })
 }
 
 func (d *differ) wantScaleSets() {
@@ -137,7 +139,7 @@ func (d *differ) createScaleSet(want desired.ScaleSet) {
 func scaleSetChange(verb Verb, set desired.ScaleSet, why string) Change {
 	c := Change{Verb: verb, Name: set.String(), Why: why, Application: set.Application, ScaleSet: &set, Needs: []string{set.Entity.String()}}
 	if set.Template != "" {
-		c.Needs = append(c.Needs, templateName(set.Template))
+		c.Needs = append(c.Needs, TemplateName(set.Template))
 	}
 	return c
 }

@@ -55,7 +55,7 @@ func (d *differ) pruneTemplates() {
 		if wanted || used || !desired.IsMarked(have.Description) {
 			continue
 		}
-		d.change(Change{Verb: Delete, Name: templateName(have.Name), Why: "no scale set refers to it any more", Template: &have, Needs: d.users(func(s desired.ScaleSet) bool { return s.Template == have.Name })})
+		d.change(Change{Verb: Delete, Name: TemplateName(have.Name), Why: "no scale set refers to it any more", Template: &have, Needs: d.users(func(s desired.ScaleSet) bool { return s.Template == have.Name })})
 	}
 }
 
@@ -91,7 +91,7 @@ func (d *differ) pruneCredentials() {
 		if used {
 			continue
 		}
-		d.change(Change{Verb: Delete, Name: credentialName(have.Name), Why: "no configurator uses this GitHub App any more", Credential: &have, Needs: users})
+		d.change(Change{Verb: Delete, Name: CredentialName(have.Name), Why: "no configurator uses this GitHub App any more", Credential: &have, Needs: users})
 	}
 }
 

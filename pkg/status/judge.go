@@ -84,7 +84,7 @@ func (f Findings) judgeScaleSet(want desired.ScaleSet) configurator.Answer {
 
 // isOf tells whether the object with that name is the scale set or its template.
 func isOf(name string, want desired.ScaleSet) bool {
-	return name == want.String() || name == "template "+want.Template
+	return name == want.String() || name == plan.TemplateName(want.Template)
 }
 
 // number is an ID as text, empty for none.
@@ -127,7 +127,7 @@ func (f Findings) failure(want desired.ScaleSet) string {
 func (f Findings) credentialsOf(entity desired.EntityRef) (names []string) {
 	for _, e := range f.Want.Entities {
 		if e.EntityRef == entity {
-			names = append(names, "credential "+e.Credential)
+			names = append(names, plan.CredentialName(e.Credential))
 		}
 	}
 	return names

@@ -31,8 +31,6 @@ type Config struct {
 	Number int
 	// Built is what Build returned. An operator finds each charm as NAME.charm in Dir.
 	Built Built
-	// Log gets what goes on, for a person.
-	Log io.Writer
 }
 
 // Bed is a running world.
@@ -149,7 +147,6 @@ func (b *Bed) startModel(context.Context) error {
 		Network:   b.network,
 		Pebble:    b.config.Built.Pebble,
 		HookTools: b.config.Built.HookTools,
-		Log:       b.config.Log,
 		Binds:     []sandbox.Bind{{Source: b.Cloud.Dir(), Target: "/cloud"}},
 	})
 	if err != nil {

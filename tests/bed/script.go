@@ -58,7 +58,6 @@ func Params(dir string, built Built) testscript.Params {
 			"kill-garm":         command((*Script).killGARM),
 			"restart-container": command((*Script).restartContainer),
 			"restart-pod":       command((*Script).restartPod),
-			"leader":            command((*Script).leader),
 			"calls":             command((*Script).calls),
 			"no-leaks":          command((*Script).noLeaks),
 		},
@@ -73,11 +72,7 @@ func setup(env *testscript.Env, number int, built Built) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	env.Defer(func() { cancel(); os.RemoveAll(dir) })
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		return err
-	}
-	b, err := New(ctx, Config{Dir: dir, Number: number, Built: built, Log: log})
+	b, err := New(ctx, Config{Dir: dir, Number: number, Built: built})
 	if err != nil {
 		return err
 	}
@@ -87,7 +82,6 @@ func setup(env *testscript.Env, number int, built Built) error {
 		if err := b.Close(); err != nil {
 			env.T().Log(err)
 		}
-		log.Close()
 	})
 	// The operator's directory is the scenario's, with the bed's parts in it.
 	return s.adopt(env.WorkDir)
@@ -281,10 +275,6 @@ func (s *Script) restartContainer(args []string) (string, error) {
 
 func (s *Script) restartPod(args []string) (string, error) {
 	return "", s.Model.RestartPod(s.ctx, args[0])
-}
-
-func (s *Script) leader(args []string) (string, error) {
-	return "", s.Model.SetLeader(s.ctx, args[0])
 }
 
 func (s *Script) noLeaks([]string) (string, error) {

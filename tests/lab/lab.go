@@ -57,7 +57,7 @@ func tell(ctx context.Context, story func(context.Context, *teller) error, built
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b, err := bed.New(ctx, bed.Config{Dir: dir, Number: 1, Built: built, Log: io.Discard})
+	b, err := bed.New(ctx, bed.Config{Dir: dir, Number: 1, Built: built})
 	if err != nil {
 		return err
 	}
