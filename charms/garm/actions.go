@@ -4,30 +4,216 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
+	"github.com/garm-charms/garm-charms/pkg/desired"
+	"github.com/garm-charms/garm-charms/pkg/garmapi"
 	"github.com/garm-charms/garm-charms/pkg/hook"
+	"github.com/garm-charms/garm-charms/pkg/reconcile"
 	"github.com/garm-charms/garm-charms/pkg/status"
+	"github.com/garm-charms/garm-charms/pkg/workload"
 )
 
-func (c charm) act(ctx context.Context) error {
-	switch c.env.Event.Name {
-	case "get-credentials":
-		return c.getCredentials(ctx)
+// answerLimit is how long an action waits for a GARM that does not answer: somebody waits for the action.
+const answerLimit = 3 * time.Second
+
+// actions are what charmcraft.yaml declares. What one returns is what the operator gets; a *refusal fails the action.
+func (c charm) actions() map[string]func(context.Context) (map[string]string, error) {
+	return map[string]func(context.Context) (map[string]string, error){
+		"get-credentials": c.getCredentials,
+		"list-scalesets":  c.listScaleSets,
+		"reconcile":       c.reconcileNow,
+		"show-plan":       c.showPlan,
+		"show-template":   c.showTemplate,
 	}
-	return fmt.Errorf("cannot run action %s: this charm has none of that name", c.env.Event.Name)
 }
 
-func (c charm) getCredentials(ctx context.Context) error {
+// refusal is why an action cannot be done, for the operator.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+func (c charm) act(ctx context.Context) error {
+	action, known := c.actions()[c.env.Event.Name]
+	if !known {
+		return fmt.Errorf("cannot run action %s: this charm has none of that name", c.env.Event.Name)
+	}
+	results, err := action(ctx)
+	if err == nil {
+		err = c.tools.SetActionResults(ctx, results)
+	}
+	var refused refusal
+	if errors.As(err, &refused) || errors.Is(err, hook.ErrResultTooLong) {
+		return c.tools.FailAction(ctx, err.Error())
+	}
+	return err
+}
+
+func (c charm) getCredentials(ctx context.Context) (map[string]string, error) {
 	content, err := c.tools.SecretByLabel(ctx, adminLabel, hook.Peek)
 	if errors.Is(err, hook.ErrSecretNotFound) {
-		return c.tools.FailAction(ctx, status.NoCredentials())
+		return nil, refusal(status.NoCredentials())
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	results := map[string]string{}
 	for _, key := range []string{"username", "password", "email", "full-name"} {
 		results[key] = content[key].Reveal()
 	}
-	return c.tools.SetActionResults(ctx, results)
+	return results, nil
+}
+
+// reconcileNow does what the next event would.
+func (c charm) reconcileNow(ctx context.Context) (map[string]string, error) {
+	if err := c.refuseStandby(ctx); err != nil {
+		return nil, err
+	}
+	verdict, findings, err := c.reconcile(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.tools.Announce(ctx, verdict); err != nil {
+		return nil, err
+	}
+	if findings == nil {
+		return nil, refusal(verdict.Message)
+	}
+	return status.Reconciled(verdict, *findings), nil
+}
+
+func (c charm) listScaleSets(ctx context.Context) (map[string]string, error) {
+	_, now, err := c.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.readPeer(ctx)
+	return status.ScaleSets(now.ScaleSets, p.inventory), err
+}
+
+// showPlan decides as the next reconcile would, and does nothing of it.
+func (c charm) showPlan(ctx context.Context) (map[string]string, error) {
+	known, now, err := c.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in, obstacle, err := c.gather(ctx)
+	in.keys = known
+	var config workload.Config
+	if err == nil && obstacle.Level == "" {
+		config, obstacle, err = c.workloadConfig(ctx, in)
+	}
+	if err != nil || obstacle.Level != "" {
+		return nil, refused(obstacle, err)
+	}
+	first, err := c.beforeThePlan(ctx, config, c.urls(in.options))
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range config.Providers {
+		now.Providers[p.Name] = true // GARM has it loaded by then
+	}
+	findings, _ := decide(in, now)
+	return status.Plan(first, findings), nil
+}
+
+// beforeThePlan is what a reconcile does before it looks at what GARM has.
+func (c charm) beforeThePlan(ctx context.Context, config workload.Config, urls garmapi.URLs) (lines []string, err error) {
+	would, obstacle, err := applyWorkload(ctx, workload.Pretend(c.pebble), config)
+	if err != nil || obstacle.Level != "" {
+		return nil, refused(obstacle, err)
+	}
+	lines = status.WorkloadChange(would)
+	have, err := c.garm.Controller(ctx)
+	if err != nil {
+		return nil, refusal(status.Down(err))
+	}
+	if have := garmapi.URLsOf(have); have != urls {
+		lines = append(lines, status.NewURLs(have.Metadata, urls.Metadata))
+	}
+	return lines, nil
+}
+
+// refused is the error of an action that came to an obstacle.
+func refused(obstacle hook.Status, err error) error {
+	if err != nil {
+		return err
+	}
+	return refusal(obstacle.Message)
+}
+
+// showTemplate returns what GARM serves the runners of one scale set.
+func (c charm) showTemplate(ctx context.Context) (map[string]string, error) {
+	params, err := c.tools.ActionParams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, now, err := c.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name, _ := params["scale-set"].(string)
+	entity, _ := params["entity"].(string)
+	sets := now.Find(name, entity)
+	if len(sets) != 1 {
+		return nil, refusal(status.NotOneScaleSet(name, sets, now.ScaleSets))
+	}
+	if sets[0].Template == "" {
+		return status.Template(sets[0], now.System.ID, now.System.Data), nil
+	}
+	i := slices.IndexFunc(now.Templates, func(t desired.Template) bool { return t.Name == sets[0].Template })
+	if i < 0 {
+		return nil, refusal(status.ForeignTemplate(sets[0]))
+	}
+	template, err := c.garm.Template(ctx, now.Templates[i].ID)
+	if err != nil {
+		return nil, refusal(status.Down(err))
+	}
+	return status.Template(sets[0], template.ID, template.Data), nil
+}
+
+// look logs in to a GARM that has been set up, and reads what it has. It writes nothing.
+func (c charm) look(ctx context.Context) (keys, reconcile.Observation, error) {
+	var none reconcile.Observation
+	if err := c.refuseStandby(ctx); err != nil {
+		return keys{}, none, err
+	}
+	known, err := c.secrets(ctx, false)
+	if errors.Is(err, hook.ErrSecretNotFound) {
+		return keys{}, none, refusal(status.NotSetUp())
+	}
+	if err != nil {
+		return keys{}, none, err
+	}
+	if !c.containerAnswers(ctx) {
+		return keys{}, none, refusal(status.NoContainer(workload.Container).Message)
+	}
+	waiting, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	if err := c.garm.Ready(waiting); err != nil {
+		return keys{}, none, refusal(status.Down(err))
+	}
+	err = c.garm.Login(ctx, known.admin.Username, known.admin.Password)
+	switch {
+	case errors.Is(err, garmapi.ErrNotInitialised):
+		return keys{}, none, refusal(status.NotSetUp())
+	case errors.Is(err, garmapi.ErrBadCredentials):
+		return keys{}, none, refusal(status.LoginRefused().Message)
+	case err != nil:
+		return keys{}, none, refusal(status.Down(err))
+	}
+	now, err := reconcile.Observe(ctx, c.garm)
+	if err != nil {
+		return keys{}, none, refusal(status.Down(err))
+	}
+	return known, now, nil
+}
+
+func (c charm) refuseStandby(ctx context.Context) error {
+	leader, err := c.tools.IsLeader(ctx)
+	if err == nil && !leader {
+		err = refusal(status.AskLeader(c.env.AppName, c.env.Event.Name))
+	}
+	return err
 }

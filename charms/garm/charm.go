@@ -55,7 +55,7 @@ func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) er
 	if env.Event.Kind == hook.KindAction {
 		return c.act(ctx)
 	}
-	verdict, err := c.reconcile(ctx)
+	verdict, _, err := c.reconcile(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,33 +78,42 @@ type inputs struct {
 	peer     peer
 }
 
-// reconcile is the order of the steps. A step that returns a status ends it: the status says why, or how it ended.
-func (c charm) reconcile(ctx context.Context) (hook.Status, error) {
+// reconcile is the order of the steps. A step that returns a status ends it; without one, the findings say how it ended.
+func (c charm) reconcile(ctx context.Context) (hook.Status, *status.Findings, error) {
 	leader, err := c.tools.IsLeader(ctx)
 	if err != nil {
-		return hook.Status{}, err
+		return hook.Status{}, nil, err
 	}
+	in, obstacle, err := c.prepare(ctx, leader)
+	for _, step := range []func(context.Context, inputs) (hook.Status, error){c.runWorkload, c.openSession} {
+		if obstacle.Level != "" || err != nil {
+			return obstacle, nil, err
+		}
+		obstacle, err = step(ctx, in)
+	}
+	if obstacle.Level != "" || err != nil {
+		return obstacle, nil, err
+	}
+	return c.follow(ctx, in)
+}
+
+// prepare has what a unit needs before it may run GARM.
+func (c charm) prepare(ctx context.Context, leader bool) (inputs, hook.Status, error) {
 	// Made even before there is a container: other units wait for them.
 	keys, err := c.secrets(ctx, leader)
 	switch {
 	case errors.Is(err, hook.ErrSecretNotFound):
-		return status.NoSecrets(), nil
+		return inputs{}, status.NoSecrets(), nil
 	case err != nil:
-		return hook.Status{}, err
+		return inputs{}, hook.Status{}, err
 	case !c.containerAnswers(ctx):
-		return status.NoContainer(workload.Container), nil
+		return inputs{}, status.NoContainer(workload.Container), nil
 	case !leader || c.env.Event.Kind == hook.KindStop:
-		return c.standBy(ctx)
+		return inputs{}, c.standBy(ctx), nil
 	}
 	in, obstacle, err := c.gather(ctx)
 	in.keys = keys
-	for _, step := range []func(context.Context, inputs) (hook.Status, error){c.runWorkload, c.openSession, c.follow} {
-		if obstacle.Level != "" || err != nil {
-			break
-		}
-		obstacle, err = step(ctx, in)
-	}
-	return obstacle, err
+	return in, obstacle, err
 }
 
 // containerAnswers tells whether the workload container's Pebble is there. Pebble's client would try for seconds.
@@ -141,13 +150,13 @@ func (c charm) gather(ctx context.Context) (in inputs, obstacle hook.Status, err
 }
 
 // standBy leaves GARM to the leader's unit.
-func (c charm) standBy(ctx context.Context) (hook.Status, error) {
+func (c charm) standBy(ctx context.Context) hook.Status {
 	stopped, err := workload.Stop(ctx, c.pebble)
 	if err != nil {
-		return status.Unreachable(err), nil
+		return status.Unreachable(err)
 	}
 	if stopped {
 		c.log.InfoContext(ctx, "stop GARM: this unit does not lead, or its pod ends")
 	}
-	return status.Standby(), nil
+	return status.Standby()
 }

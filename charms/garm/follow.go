@@ -56,11 +56,27 @@ func (c charm) writeInventory(ctx context.Context, p peer, inventory plan.Invent
 }
 
 // follow brings GARM to what is declared and answers every configurator.
-func (c charm) follow(ctx context.Context, in inputs) (hook.Status, error) {
+func (c charm) follow(ctx context.Context, in inputs) (hook.Status, *status.Findings, error) {
 	before, err := reconcile.Observe(ctx, c.garm)
 	if err != nil {
-		return status.Unreachable(err), nil
+		return status.Unreachable(err), nil, nil
 	}
+	f, inventory := decide(in, before)
+	f.Report = reconcile.Apply(ctx, c.garm, before, f.Plan, inventory, c.log)
+	if err := c.writeInventory(ctx, in.peer, f.Report.Inventory); err != nil {
+		return hook.Status{}, nil, err
+	}
+	answers := f.Judge()
+	for _, d := range in.declared {
+		if err := d.Respond(ctx, c.tools, c.env.AppName, answers[d.RelationID]); err != nil {
+			return hook.Status{}, nil, err
+		}
+	}
+	return f.Summary(answers), &f, nil
+}
+
+// decide is what is to be done about what GARM has, with the inventory to do it on. It does nothing of it.
+func decide(in inputs, before reconcile.Observation) (status.Findings, plan.Inventory) {
 	f := status.Findings{Declared: in.declared, Before: before}
 	f.Want, f.Conflicts = desired.Build(declarations(in.declared), before.System.Data)
 	inventory := in.peer.inventory.Settle(before.State, f.Want)
@@ -69,17 +85,7 @@ func (c charm) follow(ctx context.Context, in inputs) (hook.Status, error) {
 		Held:      held(in.declared, f.Conflicts),
 		Providers: before.Providers,
 	})
-	f.Report = reconcile.Apply(ctx, c.garm, before, f.Plan, inventory, c.log)
-	if err := c.writeInventory(ctx, in.peer, f.Report.Inventory); err != nil {
-		return hook.Status{}, err
-	}
-	answers := f.Judge()
-	for _, d := range in.declared {
-		if err := d.Respond(ctx, c.tools, c.env.AppName, answers[d.RelationID]); err != nil {
-			return hook.Status{}, err
-		}
-	}
-	return f.Summary(answers), nil
+	return f, inventory
 }
 
 func declarations(declared []configurator.Declared) []desired.Declaration {

@@ -24,25 +24,38 @@ const (
 
 // runWorkload makes the container run GARM with the providers that are declared, and with those that still have runners.
 func (c charm) runWorkload(ctx context.Context, in inputs) (hook.Status, error) {
-	storages, err := c.tools.Storages(ctx, storageName)
-	if err != nil {
-		return hook.Status{}, err
-	}
-	if len(storages) == 0 {
-		return status.NoDatabase(c.env.AppName), nil
+	config, obstacle, err := c.workloadConfig(ctx, in)
+	if err != nil || obstacle.Level != "" {
+		return obstacle, err
 	}
 	if err := c.tools.SetPorts(ctx, fmt.Sprintf("%d/tcp", workload.Port)); err != nil {
 		return hook.Status{}, err
 	}
+	done, obstacle, err := applyWorkload(ctx, c.pebble, config)
+	if done.Replanned && err == nil && obstacle.Level == "" {
+		c.log.InfoContext(ctx, "start GARM: it was not running with its present configuration")
+	}
+	return obstacle, err
+}
+
+// workloadConfig is how GARM is to run.
+func (c charm) workloadConfig(ctx context.Context, in inputs) (config workload.Config, obstacle hook.Status, err error) {
+	storages, err := c.tools.Storages(ctx, storageName)
+	if err != nil {
+		return config, obstacle, err
+	}
+	if len(storages) == 0 {
+		return config, status.NoDatabase(c.env.AppName), nil
+	}
 	image, err := workload.FindImage(c.pebble, workload.Images())
 	if err != nil {
-		return status.NoWorkload(err), nil
+		return config, status.NoWorkload(err), nil
 	}
 	providers, err := c.providers(image, in.declared, in.peer.inventory)
 	if err != nil {
-		return status.Unreachable(err), nil
+		return config, status.Unreachable(err), nil
 	}
-	config := workload.Config{
+	return workload.Config{
 		Image:        image,
 		Database:     workload.Database{SQLite: databaseFile},
 		DBPassphrase: in.keys.dbPassphrase,
@@ -51,19 +64,19 @@ func (c charm) runWorkload(ctx context.Context, in inputs) (hook.Status, error) 
 		Proxy:        workload.Proxy{HTTP: c.env.Proxy.HTTP, HTTPS: c.env.Proxy.HTTPS, NoProxy: c.env.Proxy.No},
 		LogLevel:     in.options.LogLevel,
 		WebUI:        in.options.WebUI,
-	}
+	}, obstacle, nil
+}
+
+func applyWorkload(ctx context.Context, pebble workload.Pebble, config workload.Config) (workload.Change, hook.Status, error) {
 	files, err := workload.Render(config)
 	if err != nil {
-		return hook.Status{}, err
+		return workload.Change{}, hook.Status{}, err
 	}
-	done, err := workload.Apply(ctx, c.pebble, files, workload.NewLayer(config, files))
+	done, err := workload.Apply(ctx, pebble, files, workload.NewLayer(config, files))
 	if err != nil {
-		return status.Unreachable(err), nil
+		return done, status.Unreachable(err), nil
 	}
-	if done.Replanned {
-		c.log.InfoContext(ctx, "start GARM: it was not running with its present configuration")
-	}
-	return hook.Status{}, nil
+	return done, hook.Status{}, nil
 }
 
 // providers are those of the valid declarations and, from the container's present files, those that a scale set of the
@@ -138,16 +151,7 @@ func (c charm) openSession(ctx context.Context, in inputs) (hook.Status, error) 
 }
 
 func (c charm) setURLs(ctx context.Context, o option.GARM) (hook.Status, error) {
-	base := o.ExternalURL
-	if base == "" {
-		base = fmt.Sprintf("http://%s.%s.svc.cluster.local:%d", c.env.AppName, c.env.ModelName, workload.Port)
-	}
-	want := garmapi.URLs{
-		Metadata: base + "/api/v1/metadata",
-		Callback: base + "/api/v1/callbacks",
-		Webhook:  base + "/webhooks",
-		Agent:    base + "/agent",
-	}
+	want := c.urls(o)
 	have, err := c.garm.Controller(ctx)
 	if err != nil {
 		return status.Unreachable(err), nil
@@ -155,12 +159,26 @@ func (c charm) setURLs(ctx context.Context, o option.GARM) (hook.Status, error) 
 	if err := c.tools.SetWorkloadVersion(ctx, have.Version); err != nil {
 		return hook.Status{}, err
 	}
-	if want == (garmapi.URLs{Metadata: have.MetadataURL, Callback: have.CallbackURL, Webhook: have.WebhookURL, Agent: have.AgentURL}) {
+	if want == garmapi.URLsOf(have) {
 		return hook.Status{}, nil
 	}
 	if _, err := c.garm.UpdateController(ctx, want); err != nil {
 		return status.Unreachable(err), nil
 	}
-	c.log.InfoContext(ctx, "set GARM's URLs: "+have.MetadataURL+" -> "+want.Metadata)
+	c.log.InfoContext(ctx, status.NewURLs(have.MetadataURL, want.Metadata))
 	return hook.Status{}, nil
+}
+
+// urls are those under which GARM is to be reached.
+func (c charm) urls(o option.GARM) garmapi.URLs {
+	base := o.ExternalURL
+	if base == "" {
+		base = fmt.Sprintf("http://%s.%s.svc.cluster.local:%d", c.env.AppName, c.env.ModelName, workload.Port)
+	}
+	return garmapi.URLs{
+		Metadata: base + "/api/v1/metadata",
+		Callback: base + "/api/v1/callbacks",
+		Webhook:  base + "/webhooks",
+		Agent:    base + "/agent",
+	}
 }

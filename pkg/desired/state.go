@@ -96,6 +96,16 @@ type ScaleSet struct {
 	Runners, BusyRunners int
 }
 
+// Find returns the scale sets of that name; those of the entity called entity, if that is not empty.
+func (s State) Find(name, entity string) (found []ScaleSet) {
+	for _, set := range s.ScaleSets {
+		if set.Name == name && (entity == "" || strings.EqualFold(set.Entity.Name, entity)) {
+			found = append(found, set)
+		}
+	}
+	return found
+}
+
 // LabelList returns Labels one by one.
 func (s ScaleSet) LabelList() []string {
 	if s.Labels == "" {

@@ -167,3 +167,15 @@ func TestBlocksCarryEveryOption(t *testing.T) {
 			blocks.OTelCollectorEndpoint+" "+blocks.PreJobScript)
 	assert.True(t, desired.Blocks(runnerconfig.Options{}).IsZero())
 }
+
+func TestFind(t *testing.T) {
+	set := func(name, entity string) desired.ScaleSet {
+		return desired.ScaleSet{ScaleSetKey: desired.ScaleSetKey{Name: name, Entity: desired.NewEntityRef(desired.KindOrganization, entity, "github.com")}}
+	}
+	s := desired.State{ScaleSets: []desired.ScaleSet{set("small", "acme"), set("small", "other"), set("large", "acme")}}
+	assert.Equal(t, s.ScaleSets[:2], s.Find("small", ""))
+	assert.Equal(t, s.ScaleSets[:1], s.Find("small", "Acme"))
+	assert.Equal(t, s.ScaleSets[2:], s.Find("large", ""))
+	assert.Empty(t, s.Find("large", "other"))
+	assert.Empty(t, s.Find("", ""))
+}

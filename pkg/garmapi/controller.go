@@ -29,6 +29,11 @@ type URLs struct {
 	Agent    string
 }
 
+// URLsOf are the URLs that a GARM has.
+func URLsOf(info params.ControllerInfo) URLs {
+	return URLs{Metadata: info.MetadataURL, Callback: info.CallbackURL, Webhook: info.WebhookURL, Agent: info.AgentURL}
+}
+
 // FirstRun creates the administrator of a new GARM. IsConflict tells that it was done before, IsInvalid that the
 // password is too weak.
 func (c *Client) FirstRun(ctx context.Context, admin Admin) error {

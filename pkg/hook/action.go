@@ -2,6 +2,7 @@ package hook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,15 +18,21 @@ func (t *Tools) ActionParams(ctx context.Context) (map[string]any, error) {
 	return params, nil
 }
 
+// ErrResultTooLong says that an action's result cannot be handed over whole.
+var ErrResultTooLong = errors.New("longer than an action can return")
+
 // SetActionResults adds results to the action. A dot in a key nests it; each part is lower-case letters, digits and
 // hyphens. The tool takes results as arguments only: they are visible in /proc of the charm's container, and one may
-// not be longer than 128,000 bytes with its key.
+// not be longer than 128,000 bytes with its key: see [ErrResultTooLong].
 func (t *Tools) SetActionResults(ctx context.Context, results map[string]string) error {
 	args := []string{"--"}
 	for _, key := range slices.Sorted(maps.Keys(results)) {
 		arg := key + "=" + results[key]
-		if len(arg) > argLimit || strings.Contains(arg, "\x00") {
-			return fmt.Errorf("cannot set action result %s: longer than %d bytes or not text", key, argLimit)
+		if len(arg) > argLimit {
+			return fmt.Errorf("cannot set action result %s: it has %d bytes, %w", key, len(results[key]), ErrResultTooLong)
+		}
+		if strings.Contains(arg, "\x00") {
+			return fmt.Errorf("cannot set action result %s: it has a NUL byte", key)
 		}
 		args = append(args, arg)
 	}

@@ -68,8 +68,3 @@ func Serving(scaleSets, runners, most int) hook.Status {
 	}
 	return active("%d %s, %d/%d runners", scaleSets, noun, runners, most)
 }
-
-// NoCredentials is why get-credentials fails before the leader has made the admin's.
-func NoCredentials() string {
-	return "GARM admin credentials are not yet available: the leader has not made them; try again when the unit is past installation"
-}

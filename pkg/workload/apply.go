@@ -82,6 +82,19 @@ func Apply(ctx context.Context, pebble Pebble, files Files, layer Layer) (Change
 	return done, err
 }
 
+// Pretend returns a Pebble that reads, and takes for done what it is told to do: Apply on it tells what it would do.
+func Pretend(pebble Pebble) Pebble { return pretence{pebble} }
+
+type pretence struct{ Pebble }
+
+func (pretence) Push(*client.PushOptions) error                { return nil }
+func (pretence) RemovePath(*client.RemovePathOptions) error    { return nil }
+func (pretence) AddLayer(*client.AddLayerOptions) error        { return nil }
+func (pretence) Replan(*client.ServiceOptions) (string, error) { return "", nil }
+func (pretence) WaitChange(string, *client.WaitChangeOptions) (*client.Change, error) {
+	return &client.Change{}, nil
+}
+
 // Stop stops GARM, and tells whether it was running.
 func Stop(ctx context.Context, pebble Stopper) (bool, error) {
 	status, err := serviceStatus(pebble)

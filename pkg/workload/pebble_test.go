@@ -152,6 +152,28 @@ func TestApplyRunsGARM(t *testing.T) {
 	assert.NotZero(t, second)
 }
 
+// What Apply would do can be told without doing it.
+func TestPretend(t *testing.T) {
+	t.Parallel()
+	p, c := pebble(t), host(t)
+	c.Providers = []workload.Provider{provider("small")}
+	would := apply(t, workload.Pretend(p), c)
+	assert.NoFileExists(t, in(c, "config.toml"))
+	assert.Zero(t, pid(t, c))
+	assert.Equal(t, would, apply(t, p, c))
+	assert.NotEmpty(t, would.Pushed)
+	assert.True(t, would.Replanned)
+	assert.Zero(t, apply(t, workload.Pretend(p), c))
+
+	running := pid(t, c)
+	c.Providers = nil
+	would = apply(t, workload.Pretend(p), c)
+	assert.FileExists(t, in(c, "provider-small.toml"))
+	assert.Equal(t, running, pid(t, c))
+	assert.Equal(t, would, apply(t, p, c))
+	assert.NotEmpty(t, would.Removed)
+}
+
 func TestEnvironmentOfGARM(t *testing.T) {
 	t.Parallel()
 	p, c := pebble(t), host(t)

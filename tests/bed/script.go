@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -55,6 +56,7 @@ func Params(dir string, built Built) testscript.Params {
 			"garm":              command((*Script).garm),
 			"boot":              command((*Script).boot),
 			"runner":            command((*Script).runner),
+			"pebble":            command((*Script).pebble),
 			"kill-garm":         command((*Script).killGARM),
 			"restart-container": command((*Script).restartContainer),
 			"restart-pod":       command((*Script).restartPod),
@@ -251,6 +253,18 @@ func statusOf(s juju.Status, target string) (level, message string, err error) {
 	return u.Status, u.Message, nil
 }
 
+// pebble UNIT CONTAINER ARGUMENTS...: the pebble command on the Pebble of a container.
+func (s *Script) pebble(args []string) (string, error) {
+	socket, err := s.Model.PebbleSocket(s.ctx, args[0], args[1])
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(s.ctx, s.config.Built.Pebble, args[2:]...)
+	cmd.Env = []string{"PEBBLE_SOCKET=" + socket, "HOME=" + s.operatorDir}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
 func (s *Script) killGARM(args []string) (string, error) {
 	return "", s.KillGARM(s.ctx, args[0])
 }
@@ -322,7 +336,7 @@ func (s *Script) github(args []string) (string, error) {
 	return "", fmt.Errorf("unknown: github %s", args[0])
 }
 
-// garm get PATH | post PATH FILE | template-of SCALE-SET | state | runners | writes
+// garm get PATH | post PATH FILE | put PATH FILE | template-of SCALE-SET | state | runners | writes
 func (s *Script) garm(args []string) (string, error) {
 	if args[0] == "writes" {
 		return s.writes(), nil
@@ -335,12 +349,12 @@ func (s *Script) garm(args []string) (string, error) {
 	case "get":
 		answer, err := api.Do(s.ctx, http.MethodGet, args[1], nil)
 		return string(answer), err
-	case "post":
+	case "post", "put":
 		body, err := os.ReadFile(filepath.Join(s.operatorDir, args[2]))
 		if err != nil {
 			return "", err
 		}
-		answer, err := api.Do(s.ctx, http.MethodPost, args[1], body)
+		answer, err := api.Do(s.ctx, strings.ToUpper(args[0]), args[1], body)
 		return string(answer), err
 	case "template-of":
 		set, err := api.ScaleSet(s.ctx, args[1])

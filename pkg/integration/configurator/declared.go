@@ -42,7 +42,7 @@ func ReadAll(ctx context.Context, tools *hook.Tools, event hook.Event) ([]Declar
 		if event.Kind == hook.KindRelationBroken && event.RelationID == relation.ID {
 			continue
 		}
-		declared, err := read(ctx, tools, relation)
+		declared, err := read(ctx, tools, relation, revisionFor(event))
 		if err != nil {
 			return nil, err
 		}
@@ -51,8 +51,16 @@ func ReadAll(ctx context.Context, tools *hook.Tools, event hook.Event) ([]Declar
 	return all, nil
 }
 
+// revisionFor is the newest one in any case; an action leaves it to the next event to say that it is in use.
+func revisionFor(event hook.Event) hook.Revision {
+	if event.Kind == hook.KindAction {
+		return hook.Peek
+	}
+	return hook.Latest
+}
+
 // read takes the first unit that declares anything; units other than the leader clear theirs.
-func read(ctx context.Context, tools *hook.Tools, relation hook.Relation) (Declared, error) {
+func read(ctx context.Context, tools *hook.Tools, relation hook.Relation, revision hook.Revision) (Declared, error) {
 	d := Declared{Application: relation.App, RelationID: relation.ID, Absent: true}
 	for _, unit := range relation.Units {
 		bag, err := tools.Databag(ctx, relation.ID, unit)
@@ -73,24 +81,24 @@ func read(ctx context.Context, tools *hook.Tools, relation hook.Relation) (Decla
 		}
 		d.ScaleSet, d.Invalid = scaleSet, err
 		if err == nil {
-			d.Secrets, d.Invalid = relationSecrets(ctx, tools, scaleSet)
+			d.Secrets, d.Invalid = relationSecrets(ctx, tools, scaleSet, revision)
 		}
 		return d, nil
 	}
 	return d, nil
 }
 
-func relationSecrets(ctx context.Context, tools *hook.Tools, s runnerconfig.ScaleSet) (Secrets, error) {
-	password, err := relationSecret(ctx, tools, "openstack-password", s.PasswordSecret)
+func relationSecrets(ctx context.Context, tools *hook.Tools, s runnerconfig.ScaleSet, revision hook.Revision) (Secrets, error) {
+	password, err := relationSecret(ctx, tools, "openstack-password", s.PasswordSecret, revision)
 	if err != nil {
 		return Secrets{}, err
 	}
-	key, err := relationSecret(ctx, tools, "github-app-private-key", s.PrivateKeySecret)
+	key, err := relationSecret(ctx, tools, "github-app-private-key", s.PrivateKeySecret, revision)
 	return Secrets{Password: password, PrivateKey: key}, err
 }
 
-func relationSecret(ctx context.Context, tools *hook.Tools, option, uri string) (secret.Value, error) {
-	content, err := tools.Secret(ctx, uri, hook.Latest)
+func relationSecret(ctx context.Context, tools *hook.Tools, option, uri string, revision hook.Revision) (secret.Value, error) {
+	content, err := tools.Secret(ctx, uri, revision)
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("cannot read the secret for %s: %w", option, err)
 	}
