@@ -91,18 +91,18 @@ func (c charm) providers(image workload.Image, declared []configurator.Declared,
 			providers = append(providers, providerOf(image, d))
 		}
 	}
-	configured, err := workload.Configured(c.pebble, image)
-	if err != nil {
-		return nil, err
+	var kept []string
+	for _, owned := range inventory.ScaleSets {
+		if !has(owned.Provider) {
+			kept = append(kept, owned.Provider)
+		}
 	}
-	for _, p := range configured {
-		used := false
-		for _, owned := range inventory.ScaleSets {
-			used = used || owned.Provider == p.Name
+	if len(kept) > 0 {
+		configured, err := workload.Configured(c.pebble, image, kept)
+		if err != nil {
+			return nil, err
 		}
-		if used && !has(p.Name) {
-			providers = append(providers, p)
-		}
+		providers = append(providers, configured...)
 	}
 	slices.SortFunc(providers, func(a, b workload.Provider) int { return strings.Compare(a.Name, b.Name) })
 	return providers, nil

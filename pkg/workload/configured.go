@@ -14,13 +14,13 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/secret"
 )
 
-// Configured reads back the providers that Render wrote and Apply pushed, sorted by name. It is how a provider whose
-// declaration is gone is kept until its last runner is.
-func Configured(pebble Filesystem, image Image) ([]Provider, error) {
-	return configured(pebble, image, Config{}.dir())
+// Configured reads back those of the named providers that Render wrote and Apply pushed, sorted by name. It is how a
+// provider whose declaration is gone is kept until its last runner is.
+func Configured(pebble Filesystem, image Image, names []string) ([]Provider, error) {
+	return configured(pebble, image, Config{}.dir(), names)
 }
 
-func configured(pebble Filesystem, image Image, dir string) ([]Provider, error) {
+func configured(pebble Filesystem, image Image, dir string, names []string) ([]Provider, error) {
 	present, err := list(pebble, dir)
 	if err != nil {
 		return nil, err
@@ -30,7 +30,14 @@ func configured(pebble Filesystem, image Image, dir string) ([]Provider, error) 
 		if isProvider, _ := path.Match(path.Join(dir, "provider-*.toml"), file); !isProvider {
 			continue
 		}
-		provider, err := readProvider(pebble, file)
+		var cfg openstackTOML
+		if err := pull(pebble, file, toml.Unmarshal, &cfg); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(names, cfg.Cloud) {
+			continue // what is not wanted may be broken: Apply writes or removes it
+		}
+		provider, err := readProvider(pebble, cfg)
 		if err != nil {
 			return nil, err
 		}
@@ -40,11 +47,7 @@ func configured(pebble Filesystem, image Image, dir string) ([]Provider, error) 
 	return providers, nil
 }
 
-func readProvider(pebble Filesystem, file string) (Provider, error) {
-	var cfg openstackTOML
-	if err := pull(pebble, file, toml.Unmarshal, &cfg); err != nil {
-		return Provider{}, err
-	}
+func readProvider(pebble Filesystem, cfg openstackTOML) (Provider, error) {
 	var clouds cloudsYAML
 	if err := pull(pebble, cfg.Credentials.Clouds, yaml.Unmarshal, &clouds); err != nil {
 		return Provider{}, err

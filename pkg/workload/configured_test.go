@@ -13,7 +13,7 @@ import (
 func TestConfiguredReadsBackWhatWasRendered(t *testing.T) {
 	t.Parallel()
 	p, c := pebble(t), host(t)
-	found, err := workload.ConfiguredIn(p, rock(), c.Dir)
+	found, err := workload.ConfiguredIn(p, rock(), c.Dir, []string{"a"})
 	require.NoError(t, err)
 	assert.Empty(t, found, "before GARM ran first")
 
@@ -22,7 +22,7 @@ func TestConfiguredReadsBackWhatWasRendered(t *testing.T) {
 	second.NetworkID = "other"
 	c.Providers = []workload.Provider{second, first}
 	push(t, p, c)
-	found, err = workload.ConfiguredIn(p, rock(), c.Dir)
+	found, err = workload.ConfiguredIn(p, rock(), c.Dir, []string{first.Name, second.Name, "absent"})
 	require.NoError(t, err)
 	assert.ElementsMatch(t, c.Providers, found)
 
@@ -41,12 +41,15 @@ func TestConfiguredFileThatIsNoConfiguration(t *testing.T) {
 	push(t, p, c)
 
 	require.NoError(t, os.WriteFile(in(c, "clouds-a.yaml"), []byte("clouds: {a: {auth: {password: hunter2"), 0o600))
-	_, err := workload.ConfiguredIn(p, rock(), c.Dir)
+	_, err := workload.ConfiguredIn(p, rock(), c.Dir, []string{"a"})
 	assert.EqualError(t, err, "cannot decode "+in(c, "clouds-a.yaml")+" in the container: it was changed by hand; remove it")
 
 	require.NoError(t, os.Remove(in(c, "clouds-a.yaml")))
-	_, err = workload.ConfiguredIn(p, rock(), c.Dir)
+	_, err = workload.ConfiguredIn(p, rock(), c.Dir, []string{"a"})
 	assert.ErrorContains(t, err, "cannot read "+in(c, "clouds-a.yaml")+" in the container: ")
+	found, err := workload.ConfiguredIn(p, rock(), c.Dir, []string{"b"})
+	require.NoError(t, err, "a broken one that nobody asks for is nobody's trouble")
+	assert.Empty(t, found)
 }
 
 // push leaves the files in the container without a GARM that could use them.
