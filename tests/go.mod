@@ -22,6 +22,7 @@ require (
 	gopkg.in/httprequest.v1 v1.2.1
 	gopkg.in/tomb.v2 v2.0.0-20161208151619-d5d1b5820637
 	gopkg.in/yaml.v3 v3.0.1
+	mvdan.cc/sh/v3 v3.10.0
 )
 
 require (

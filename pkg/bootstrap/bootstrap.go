@@ -28,10 +28,28 @@ type Options struct {
 	OTelCollectorEndpoint string
 	// PreJobScript is the whole text of an executable file that is run before each job.
 	PreJobScript string
+	// RefuseExternalContributor fails each job that the pull request, the review or the comment of somebody started who is
+	// neither owner nor member nor collaborator of the repository.
+	RefuseExternalContributor bool
+	// Tmate is the SSH server for debug sessions of jobs; the zero value is none.
+	Tmate Tmate
+	// UseRunnerProxyForTmate sends debug sessions through the HTTP proxy, if there is one.
+	UseRunnerProxyForTmate bool
+}
+
+// Tmate is a tmate SSH server, as a job's debug session finds and trusts it.
+type Tmate struct {
+	// Host is its name or address.
+	Host string
+	// Port is its TCP port.
+	Port string
+	// RSAFingerprint and ED25519Fingerprint are those of its host keys, as "SHA256:" and base64.
+	RSAFingerprint, ED25519Fingerprint string
 }
 
 // IsZero reports whether no option is set, so that GARM's own template does.
 func (o Options) IsZero() bool {
+	o.UseRunnerProxyForTmate = false // it asks for nothing by itself
 	return o == Options{}
 }
 
@@ -56,31 +74,37 @@ func Render(o Options) (Blocks, error) {
 	return Blocks{Host: hostBlock(v), Runner: runnerBlock(v)}, nil
 }
 
-// aproxyScript is the name under which the proxy is set up before GARM's own script is fetched, maybe through it.
-// GARM's cloud-init runs pre-install scripts in the order of their names.
-const aproxyScript = "00-aproxy"
+// The names of our pre-install scripts: GARM's cloud-init runs them in the order of their names, and the proxy must be set
+// up before GARM's own script is fetched, maybe through it.
+const (
+	aproxyScript = "00-aproxy"
+	tmateScript  = "01-tmate-proxy"
+)
 
-// PreInstall returns the pre-install scripts by name: the operator's own, and the one that sets up aproxy when there is
-// a proxy. GARM's provider runs them as root before the runner reaches GARM.
+// PreInstall returns the pre-install scripts by name: the operator's own, one that sets up aproxy when there is a proxy,
+// and one that relays debug sessions through that proxy. GARM's provider runs them as root before the runner reaches GARM.
 func PreInstall(o Options, custom map[string]string) (map[string][]byte, error) {
-	scripts := make(map[string][]byte, len(custom)+1)
+	scripts := make(map[string][]byte, len(custom)+2)
 	for name, text := range custom {
-		if !plainName(name) {
+		switch {
+		case !plainName(name):
 			return nil, fmt.Errorf("cannot use %q as the name of a pre-install script: it takes letters, digits and ._-", name)
+		case strings.HasPrefix(name, "00-"), strings.HasPrefix(name, "01-"):
+			return nil, fmt.Errorf("cannot use %q as the name of a pre-install script: 00- and 01- are for those that set up the proxy", name)
 		}
 		scripts[name] = []byte(text)
 	}
 	if o.RunnerHTTPProxy == "" {
 		return scripts, nil
 	}
-	if _, taken := scripts[aproxyScript]; taken {
-		return nil, fmt.Errorf("cannot use %q as the name of a pre-install script: the runner's proxy is set up by one of that name", aproxyScript)
-	}
-	p, err := parseProxy(o)
+	v, err := parse(o)
 	if err != nil {
 		return nil, err
 	}
-	scripts[aproxyScript] = []byte(aproxy(p))
+	scripts[aproxyScript] = []byte(aproxy(v.proxy))
+	if v.tmate != (Tmate{}) {
+		scripts[tmateScript] = []byte(tmateProxy(v))
+	}
 	return scripts, nil
 }
 

@@ -1,6 +1,7 @@
 package bootstrap_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"gopkg.in/yaml.v3"
 
 	"github.com/garm-charms/garm-charms/pkg/bootstrap"
 )
@@ -100,6 +100,11 @@ for word in "$@"; do
 done
 exec "${words[@]}"
 `)
+	// The machine under the test is not to be touched, and has none of them for sure.
+	for _, name := range []string{"snap", "systemctl", "nft", "apt-get"} {
+		m.command(t, name, "#!/bin/sh\nexit 1\n")
+	}
+	m.command(t, "sleep", "#!/bin/sh\n")
 	return m
 }
 
@@ -112,8 +117,8 @@ func (m machine) command(t *testing.T, name, text string) {
 func (m machine) run(t *testing.T, script string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "bash")
-	cmd.Stdin = strings.NewReader("set -exo pipefail\nsendStatus() { echo \"status: $1\"; }\n" + script + "\necho went on\n")
-	cmd.Env = []string{"ROOT=" + m.root, "RUN_HOME=" + m.home, "PATH=" + m.root + "/bin:" + os.Getenv("PATH")}
+	cmd.Stdin = strings.NewReader("set -exo pipefail\nsendStatus() { echo \"status: $1\"; }\nfail() { echo \"failed: $1\"; }\n" + script + "\necho went on\n")
+	cmd.Env = []string{"HOME=" + m.home, "ROOT=" + m.root, "RUN_HOME=" + m.home, "PATH=" + m.root + "/bin:" + os.Getenv("PATH")}
 	cmd.Dir = m.home
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -162,23 +167,60 @@ func TestFailuresOfTheBlocksAreSaidAndLeft(t *testing.T) {
 	require.NoError(t, err)
 	m := newMachine(t)
 	m.command(t, "sudo", "#!/bin/sh\nexit 1\n")
-	m.command(t, "snap", "#!/bin/sh\nexit 1\n")
 	out := m.run(t, b.Host+b.Runner)
-	assert.Contains(t, out, "status: cannot set all options of the runner")
 	for _, line := range []string{
 		"cannot write /opt/garm-runner/aproxy", "cannot hold snap refreshes", "cannot write /etc/docker/daemon.json",
+		"cannot refresh the package lists", "cannot measure jobs: the image has no snap opentelemetry-collector",
+		"cannot relay debug sessions through the proxy: jobs get the address of their server",
 		"cannot write /opt/garm-runner/pre-job.sh", "cannot write " + m.home + "/.env",
 	} {
-		assert.Contains(t, out, "[garm-runner] "+line)
+		assert.Contains(t, "\n"+out, "\n[garm-runner] "+line+"\n")
+		assert.Contains(t, out, "\nstatus: [garm-runner] "+line+"\n")
 	}
-	assert.NoFileExists(t, filepath.Join(m.home, ".env"))
+	assert.Contains(t, out, "\nfailed: cannot set up the check of who started a job\n", "a runner that cannot refuse jobs must get none")
+	left, err := os.ReadDir(m.home)
+	require.NoError(t, err)
+	assert.Empty(t, left)
 
+	o := all()
+	o.RefuseExternalContributor = false
+	b, err = bootstrap.Render(o)
+	require.NoError(t, err)
 	m = newMachine(t)
 	require.NoError(t, os.Mkdir(filepath.Join(m.home, ".env"), 0o755))
 	out = m.run(t, b.Runner)
-	assert.Contains(t, out, "cannot write "+m.home+"/.env")
+	assert.Contains(t, out, "status: [garm-runner] cannot write "+m.home+"/.env")
 	assert.NotContains(t, out, "cannot write /opt")
-	assert.Contains(t, out, "status: cannot set all options of the runner")
+	assert.NotContains(t, out, "failed: ")
+}
+
+// What is reported goes into JSON as it is.
+func TestReportsAreSafeInJSON(t *testing.T) {
+	b, err := bootstrap.Render(bootstrap.Options{PreJobScript: "#!/bin/sh\n"})
+	require.NoError(t, err)
+	m := newMachine(t)
+	m.home = filepath.Join(m.home, "it\"s \\n\tno\"where")
+	require.NoError(t, os.MkdirAll(filepath.Join(m.home, ".env"), 0o755))
+	out := m.run(t, b.Runner)
+	assert.Contains(t, out, "status: [garm-runner] cannot write "+strings.NewReplacer("\"", " ", "\\", " ", "\t", " ").Replace(m.home)+"/.env")
+}
+
+func TestPackageListsAreTriedAgain(t *testing.T) {
+	b, err := bootstrap.Render(bootstrap.Options{PreJobScript: "#!/bin/sh\n"})
+	require.NoError(t, err)
+	for _, failures := range []int{0, 3, 6, 7} {
+		m := newMachine(t)
+		m.command(t, "apt-get", fmt.Sprintf("#!/bin/sh\necho \"apt-get $*\" >>%[1]s/calls\n[ \"$(wc -l <%[1]s/calls)\" -gt %[2]d ]\n", m.root, failures))
+		m.command(t, "sleep", fmt.Sprintf("#!/bin/sh\necho \"$1\" >>%s/pauses\n", m.root))
+		out := m.run(t, b.Host)
+		calls, err := os.ReadFile(filepath.Join(m.root, "calls"))
+		require.NoError(t, err)
+		assert.Equal(t, min(failures+1, 7), strings.Count(string(calls), " update\n"))
+		pauses, err := os.ReadFile(filepath.Join(m.root, "pauses"))
+		assert.Equal(t, failures > 0, err == nil)
+		assert.Equal(t, strings.Join([]string{"1", "2", "4", "8", "16", "32", "0"}[:failures], "\n"), strings.TrimSpace(string(pauses)))
+		assert.Equal(t, failures > 6, strings.Contains(out, "[garm-runner] cannot refresh the package lists"))
+	}
 }
 
 func TestMirrorIsMergedIntoDockersConfiguration(t *testing.T) {
@@ -233,7 +275,7 @@ func TestMirrorIsMergedIntoDockersConfiguration(t *testing.T) {
 // onlyTool leaves the machine with just one of the programs that can merge JSON, or none, and the others that it needs.
 func (m machine) onlyTool(t *testing.T, tool string) {
 	t.Helper()
-	for _, name := range []string{"bash", "sh", "cat", "tee", "mkdir", "install", "head", "timeout", tool} {
+	for _, name := range []string{"bash", "sh", "cat", "tee", "mkdir", "install", "head", "timeout", "env", tool} {
 		if name == "" {
 			continue
 		}
@@ -253,35 +295,16 @@ func FuzzCollectorConfigurationQuotesTheJob(f *testing.F) {
 	f.Add("plain", "${file:/etc/shadow} $HOME $$")
 	f.Add("o'brien: \"{[#&*!|>%@`", "a\nservice: {}\r\n\x00\x07\u0085\u2028\ufeff\ufffe")
 	f.Add(" - leading", "日本語 🏃 \\ trailing \\")
-	text, err := bootstrap.Render(bootstrap.Options{OTelCollectorEndpoint: "https://otel.example"})
+	b, err := bootstrap.Render(bootstrap.Options{OTelCollectorEndpoint: "https://otel.example"})
 	require.NoError(f, err)
-	_, hook, _ := strings.Cut(text.Runner, "#!/bin/bash\n")
-	hook, _, found := strings.Cut(hook, "\nstart_collector >")
-	require.True(f, found)
+	_, hook, _ := strings.Cut(b.Runner, "#!/bin/bash\n")
 	f.Fuzz(func(t *testing.T, workflow, job string) {
 		if !utf8.ValidString(workflow) || !utf8.ValidString(job) {
 			return // the runner is a .NET program: its environment is valid UTF-8
 		}
 		workflow, job = strings.ReplaceAll(workflow, "\x00", ""), strings.ReplaceAll(job, "\x00", "")
-		cmd := exec.CommandContext(t.Context(), "bash", "-e", "-c", hook+"\ncollector_config >&2")
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "GITHUB_WORKFLOW=" + workflow, "GITHUB_JOB=" + job}
-		var out strings.Builder
-		cmd.Stderr = &out
-		require.NoError(t, cmd.Run())
-		var config struct {
-			Processors map[string]struct {
-				Attributes []struct{ Key, Value string }
-			}
-			Exporters map[string]struct {
-				Endpoint string
-				TLS      struct{ Insecure bool }
-			}
-		}
-		require.NoError(t, yaml.Unmarshal([]byte(out.String()), &config), out.String())
-		got := map[string]string{}
-		for _, a := range config.Processors["resource/job"].Attributes {
-			got[a.Key] = a.Value
-		}
+		config := configure(t, hook, "GITHUB_WORKFLOW="+workflow, "GITHUB_JOB="+job)
+		got := config.job()
 		assert.Len(t, got, 8)
 		for key, want := range map[string]string{"github.workflow": workflow, "github.job": job} {
 			if strings.ContainsFunc(want, notPlain) {

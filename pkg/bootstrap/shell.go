@@ -70,13 +70,17 @@ func hostBlock(v values) string {
 	b.WriteString(block("log.sh"))
 	if v.proxy != (proxy{}) {
 		b.WriteString("\n" + block("place.sh"))
-		b.WriteString(place(aproxyFile, "0700", aproxy(v.proxy), " && sudo "+aproxyFile))
+		b.WriteString(place(aproxyFile, "0700", aproxy(v.proxy), " && sudo "+aproxyFile+" | tee -a \"$notes\""))
 	}
 	b.WriteString("\n" + block("snap.sh"))
+	b.WriteString("\n" + block("apt.sh"))
 	if v.mirror != "" {
 		b.WriteString("\n" + assign("mirror", v.mirror))
 		b.WriteString(assign("mirror_config", mirrorConfig(v.mirror)))
 		b.WriteString(block("mirror.sh"))
+	}
+	if v.otel != (collector{}) {
+		b.WriteString("\n" + block("telemetry.sh"))
 	}
 	return region("Prepares the machine. What fails here is logged and left.", b.String(), "true")
 }
@@ -101,6 +105,26 @@ func aproxy(p proxy) string {
 		block("aproxy.sh")
 }
 
+// tmateProxy returns the script that relays debug sessions. It runs as root, first to install itself as a service.
+func tmateProxy(v values) string {
+	return "#!/bin/bash\n" +
+		assign("proxy_host", bracketed(v.proxy.host)) +
+		assign("proxy_port", v.proxy.port) +
+		assign("proxy_user", v.proxy.user) +
+		assign("tmate_host", bracketed(v.tmate.Host)) +
+		assign("tmate_port", v.tmate.Port) +
+		assign("started", strconv.FormatBool(v.relayed)) +
+		block("tmate-proxy.sh")
+}
+
+// bracketed is a host as it stands before a colon and a port.
+func bracketed(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}
+
 func runnerBlock(v values) string {
 	var b strings.Builder
 	b.WriteString(block("log.sh") + "\n" + block("place.sh") + "\nfailed=0\nenv=()\n")
@@ -110,19 +134,43 @@ func runnerBlock(v values) string {
 	if v.otelURL != "" {
 		fmt.Fprintf(&b, "env+=(%s)\n", quote("ACTION_OTEL_EXPORTER_OTLP_ENDPOINT="+v.otelURL))
 	}
+	if v.tmate != (Tmate{}) {
+		b.WriteString(tmateEnv(v))
+	}
 	if v.script != "" {
-		b.WriteString(place(scriptFile, "0755", v.script, " || failed=1"))
+		b.WriteString(place(scriptFile, "0755", v.script, ""))
 	}
 	// A hook that is named but not there would fail every job.
 	b.WriteString("if " + place(hookFile, "0755", hook(v), "; then") +
 		"\tenv+=(ACTIONS_RUNNER_HOOK_JOB_STARTED=" + hookFile + ")\nelse\n\tfailed=1\nfi\n")
-	b.WriteString("\n" + block("env.sh"))
-	return region("Sets the environment and the job hook of the runner.", b.String(), `sendStatus "cannot set all options of the runner"`)
+	b.WriteString("\n" + block("env.sh") + "\n" + block("report.sh"))
+	return region("Sets the environment and the job hook of the runner.", b.String(), v.onFailure())
+}
+
+// onFailure is what GARM's script does when not all is in place: a runner that should refuse jobs and cannot must not
+// get any.
+func (v values) onFailure() string {
+	if v.refuse {
+		return `fail "cannot set up the check of who started a job"`
+	}
+	return "true"
+}
+
+func tmateEnv(v values) string {
+	return assign("tmate_host", v.tmate.Host) +
+		assign("tmate_port", v.tmate.Port) +
+		assign("tmate_rsa", v.tmate.RSAFingerprint) +
+		assign("tmate_ed25519", v.tmate.ED25519Fingerprint) +
+		assign("tmate_relayed", strconv.FormatBool(v.relayed)) +
+		block("tmate.sh")
 }
 
 // hook returns the script that the runner runs before each job.
 func hook(v values) string {
 	text := "#!/bin/bash\n" + block("prejob.sh")
+	if v.refuse {
+		text += block("contributor.sh")
+	}
 	if v.otel != (collector{}) {
 		text += "\n" + assign("otel_endpoint", v.otel.endpoint) +
 			assign("otel_insecure", strconv.FormatBool(v.otel.insecure)) +

@@ -20,6 +20,9 @@ type values struct {
 	otel    collector
 	otelURL string
 	script  string
+	refuse  bool
+	tmate   Tmate
+	relayed bool // debug sessions go through the proxy
 }
 
 // proxy is what aproxy and its nft rules are made of.
@@ -27,6 +30,8 @@ type proxy struct {
 	url     string // as the operator wrote it
 	address string // host:port, with user information and brackets if there are any; aproxy takes no scheme
 	host    string // what is resolved
+	port    string
+	user    string // user:password, decoded; empty for none
 	exclude string // IPv4 networks, as elements of an nft set
 	ports   string // ports and ranges, as elements of an nft set
 }
@@ -38,7 +43,10 @@ type collector struct {
 }
 
 func parse(o Options) (values, error) {
-	v := values{mirror: o.DockerHubMirror, otelURL: o.OTelCollectorEndpoint, script: o.PreJobScript}
+	v := values{
+		mirror: o.DockerHubMirror, otelURL: o.OTelCollectorEndpoint, script: o.PreJobScript, refuse: o.RefuseExternalContributor,
+		tmate: o.Tmate, relayed: o.UseRunnerProxyForTmate && o.RunnerHTTPProxy != "",
+	}
 	var err error
 	if o.DockerHubMirror != "" {
 		if _, err = parseURL(o.DockerHubMirror); err != nil {
@@ -54,7 +62,31 @@ func parse(o Options) (values, error) {
 	if strings.ContainsRune(o.PreJobScript, 0) {
 		return values{}, errors.New("cannot use the pre-job script: it has a NUL character")
 	}
-	return v, nil
+	return v, o.Tmate.Check()
+}
+
+// Check returns what is wrong with a server; nothing is with the zero value.
+func (t Tmate) Check() error {
+	number, err := strconv.ParseUint(t.Port, 10, 16)
+	switch {
+	case t == Tmate{}:
+		return nil
+	case !plainHost(t.Host):
+		return errors.New("cannot use the tmate server: its host is neither a name nor an address")
+	case err != nil || number == 0:
+		return errors.New("cannot use the tmate server: its port is not between 1 and 65535")
+	case !isFingerprint(t.RSAFingerprint) || !isFingerprint(t.ED25519Fingerprint):
+		return errors.New("cannot use the tmate server: its fingerprints are not both SHA256: and base64")
+	}
+	return nil
+}
+
+func isFingerprint(text string) bool {
+	digest, found := strings.CutPrefix(text, "SHA256:")
+	base64 := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("+/=", r)
+	}
+	return found && digest != "" && strings.TrimFunc(digest, base64) == ""
 }
 
 // parseURL returns an http(s) URL with a plain host. The text may have a password in it: no error repeats it.
@@ -77,8 +109,8 @@ func parseURL(text string) (*url.URL, error) {
 }
 
 func plainHost(host string) bool {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Zone() == "" // which may be any text
 	}
 	return plainName(host) && !strings.HasPrefix(host, "-")
 }
@@ -97,8 +129,16 @@ func parseProxy(o Options) (proxy, error) {
 	if end := strings.IndexAny(p.address, "/?#"); end >= 0 {
 		p.address = p.address[:end]
 	}
+	p.port = cmp.Or(u.Port(), defaultPort(u.Scheme))
 	if u.Port() == "" {
-		p.address = strings.TrimSuffix(p.address, ":") + ":" + defaultPort(u.Scheme)
+		p.address = strings.TrimSuffix(p.address, ":") + ":" + p.port
+	}
+	if u.User != nil {
+		password, _ := u.User.Password()
+		p.user = u.User.Username() + ":" + password
+	}
+	if strings.ContainsFunc(p.user, unicode.IsControl) {
+		return proxy{}, errors.New("cannot use the runner's proxy: its user or password has control characters")
 	}
 	if p.exclude, err = networks(o.AproxyExcludeAddresses); err != nil {
 		return proxy{}, err

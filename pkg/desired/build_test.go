@@ -178,7 +178,7 @@ func TestBuildConflicts(t *testing.T) {
 		},
 		{"script name that the proxy has", declared("second", func(d *desired.Declaration) {
 			d.RunnerHTTPProxy, d.PreInstallScripts = "http://proxy:3128", runnerconfig.Scripts{"00-aproxy": "true"}
-		}), `cannot use "00-aproxy" as the name of a pre-install script: the runner's proxy is set up by one of that name`},
+		}), `cannot use "00-aproxy" as the name of a pre-install script: 00- and 01- are for those that set up the proxy`},
 	} {
 		t.Run(row.summary, func(t *testing.T) {
 			state, conflicts := desired.Build([]desired.Declaration{declared("first"), row.second, declared("third")}, []byte(base))

@@ -152,7 +152,7 @@ func (m *Machine) RunJob(ctx context.Context, env map[string]string) (JobResult,
 	for key, value := range env {
 		variables.WriteString(key + "=" + value + "\x00")
 	}
-	cmd := m.Command(ctx, "runner", "/bin/sh", "-c", "mkdir "+dir+" && cat >"+dir+"/variables && echo "+id+" >"+runnerHome+"/_work/queue")
+	cmd := m.Command(ctx, "runner", "/bin/sh", "-c", "rm -rf "+dir+" && mkdir "+dir+" && cat >"+dir+"/variables && echo "+id+" >"+runnerHome+"/_work/queue")
 	cmd.Stdin = strings.NewReader(variables.String())
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return JobResult{}, fmt.Errorf("cannot queue job: %w\n%s", err, out)

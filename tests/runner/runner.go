@@ -2,8 +2,8 @@
 // the scripts of cloud-init, of GARM and of the charms run for real. It must not know what they should do, and its
 // stand-ins are only for what a virtual machine has and a sandbox has not: see standin and actions-runner.
 //
-// The sandbox shows the machine's own tools, so that needs bash, ca-certificates, curl, jq, nftables, sudo and util-linux
-// (Debian's packages), and root.
+// The sandbox shows the machine's own tools, so that needs bash, ca-certificates, curl, iproute2, jq, nftables, procps, socat,
+// sudo and util-linux (Debian's packages), and root.
 package runner
 
 import (
@@ -23,7 +23,8 @@ import (
 
 // Config describes a machine to boot.
 type Config struct {
-	// Dir keeps what the machine writes. It is made when missing and must be on a real file system.
+	// Dir keeps what the machine writes. It is made when missing and must be on a real file system. What another machine,
+	// which is closed, has left there is this one's image.
 	Dir string
 	// Network is what the machine is attached to, as a new host.
 	Network *sandbox.Network
@@ -37,6 +38,8 @@ type Config struct {
 	Docker bool
 	// Snap is how snapd behaves.
 	Snap Snap
+	// AptFailures is how many times apt-get fails before it works.
+	AptFailures int
 	// Without are programs that the image lacks, like "jq".
 	Without []string
 	// Prepare is a shell script that root runs before cloud-init does anything: what else is in the image.
@@ -112,7 +115,7 @@ func (m *Machine) start(ctx context.Context, c Config) error {
 	}
 	err := record.Create(m.shared(), record.Options{
 		StoreDown: c.Snap.StoreDown, StoreBehindProxy: c.Snap.StoreBehindProxy, Installed: c.Snap.Installed,
-		AproxyDeaf: c.Snap.AproxyDeaf, Active: services,
+		AproxyDeaf: c.Snap.AproxyDeaf, AptFailures: c.AptFailures, Active: services,
 	})
 	if err != nil {
 		return err
@@ -167,7 +170,7 @@ func (m *Machine) launch(spec sandbox.Spec) error {
 
 // standins are the programs of the image that a sandbox cannot have.
 func standins(c Config) []string {
-	names := []string{"systemctl"}
+	names := []string{"systemctl", "apt-get"}
 	if !c.Snap.Absent {
 		names = append(names, "snap")
 	}
@@ -189,7 +192,8 @@ func buildStandin(ctx context.Context, dir string) (string, error) {
 
 // prepare makes the image: what is in it, and what of the lower tree is not.
 func (m *Machine) prepare(ctx context.Context, c Config) error {
-	script := "set -e\n"
+	// What an earlier machine's runner has written down of itself is not this one's.
+	script := "set -e\nrm -f " + runnerHome + "/_diag/environment\n"
 	missing := c.Without
 	if !c.Docker {
 		missing = append(missing, "docker")
@@ -236,8 +240,9 @@ func (m *Machine) Command(ctx context.Context, user string, argv ...string) *exe
 // Addr is the machine's address on its network.
 func (m *Machine) Addr() string { return m.host.Addr().String() }
 
-// Close ends the machine and all its processes. What it wrote stays in its directory.
+// Close ends the machine and all its processes. What it wrote stays in its directory. A second Close does nothing.
 func (m *Machine) Close() error {
+	defer func() { m.hold, m.first, m.host, m.log = nil, nil, nil, nil }()
 	var errs []error
 	if m.hold != nil {
 		errs = append(errs, m.hold.Close())

@@ -106,6 +106,7 @@ func TestRunnerWithAllOptions(t *testing.T) {
 			assert.Equal(t, "runner:runner", dot.Owner)
 
 			assert.Empty(t, leftovers(t, m))
+			assert.NotContains(t, strings.Join(said, "\n"), "garm-runner", "nothing was left out")
 		})
 	}
 }
@@ -122,7 +123,8 @@ func leftovers(t *testing.T, m *runner.Machine) []string {
 		case strings.HasPrefix(file, "/etc/passwd"), strings.HasPrefix(file, "/etc/shadow"), strings.HasPrefix(file, "/etc/group"),
 			strings.HasPrefix(file, "/etc/gshadow"), strings.HasPrefix(file, "/etc/sub"), strings.HasPrefix(file, "/etc/.pwd"):
 		case file == "/etc/sudoers.d/90-cloud-init-users", strings.HasPrefix(file, "/etc/systemd/system/actions.runner"):
-		case file == "/etc/docker/daemon.json", file == "/opt/mine":
+		case file == "/etc/docker/daemon.json", file == "/opt/mine",
+			file == "/etc/systemd/system/tmate-proxy.service":
 		default:
 			left = append(left, file)
 		}
@@ -138,6 +140,8 @@ func TestConnectionsGoThroughTheProxy(t *testing.T) {
 	assert.Equal(t, "by the proxy", get(t.Context(), t, m, "http://"+foreign+"/"))
 	assert.Contains(t, s.throughProxy(), foreign+":80")
 	assert.Contains(t, commands(t, m, "aproxy"), foreign+":80 "+foreign)
+	assert.Equal(t, "by the proxy", getFromContainer(t, m, "http://"+foreign+"/"))
+	assert.Contains(t, getFromContainer(t, m, "http://web.test/"), "exit status", "excluded, and the machine does not forward")
 	assert.Equal(t, "direct", get(t.Context(), t, m, "http://web.test/"), "excluded")
 	assert.NotContains(t, strings.Join(s.throughProxy(), " "), "web.test")
 	assert.Contains(t, get(t.Context(), t, m, "http://"+foreign+":8080/"), "exit status", "no port of those")
@@ -145,6 +149,27 @@ func TestConnectionsGoThroughTheProxy(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, json.Valid(out))
 	assert.Contains(t, string(out), `"right": {"set": [80, 443]}`)
+}
+
+// getFromContainer is what a program gets in a container of the machine, whose connections come in through a bridge.
+func getFromContainer(t *testing.T, m *runner.Machine, url string) string {
+	t.Helper()
+	const container = `set -e
+		if ! ip netns list | grep -q container; then
+			ip netns add container
+			ip link add bridge type veth peer name eth0 netns container
+			ip address add 172.30.0.1/24 dev bridge
+			ip link set bridge up
+			ip -n container address add 172.30.0.2/24 dev eth0
+			ip -n container link set eth0 up
+			ip -n container route add default via 172.30.0.1
+		fi
+		ip netns exec container curl --silent --show-error --max-time 5 "$0"`
+	out, err := m.Command(t.Context(), "root", "/bin/sh", "-c", container, url).CombinedOutput()
+	if err != nil {
+		return strings.TrimSpace(string(out)) + ": " + err.Error()
+	}
+	return string(out)
 }
 
 func TestProxyIsNeverRedirectedToItself(t *testing.T) {
@@ -169,7 +194,7 @@ func TestBrokenProxyLeavesTheNetworkAlone(t *testing.T) {
 	}{
 		{"no snap", "http://proxy.test:3128", runner.Config{Snap: runner.Snap{Absent: true}}, "there is no snap"},
 		{"store down", "http://proxy.test:3128", runner.Config{Snap: runner.Snap{StoreDown: true}}, "cannot install aproxy"},
-		{"no nft", "http://proxy.test:3128", runner.Config{Without: []string{"nft"}}, "nft: command not found"},
+		{"no nft", "http://proxy.test:3128", runner.Config{Without: []string{"nft"}}, "there is no nft"},
 		{"unknown proxy", "http://nowhere.test:3128", runner.Config{}, "the proxy's name does not resolve"},
 		{"aproxy does not listen", "http://proxy.test:3128", runner.Config{Snap: runner.Snap{AproxyDeaf: true}}, "aproxy does not listen on port 54969"},
 	}
@@ -182,6 +207,7 @@ func TestBrokenProxyLeavesTheNetworkAlone(t *testing.T) {
 			m := s.boot(test.config)
 			assert.Contains(t, string(m.Log()), "[garm-runner] aproxy: ")
 			assert.Contains(t, string(m.Log()), test.log)
+			assert.Contains(t, strings.Join(s.said(), "\n"), "\ninstalling: [garm-runner] aproxy: cannot ", "GARM is told")
 			assert.Equal(t, "direct", get(t.Context(), t, m, "http://web.test/"))
 			said := s.said()
 			require.NotEmpty(t, said)

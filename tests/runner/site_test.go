@@ -40,11 +40,13 @@ type site struct {
 	network *sandbox.Network
 	web     *sandbox.Host
 	jit     bool
+	agent   bool
 	script  []byte // what the runner fetches
 
 	mu       sync.Mutex
 	statuses []string
 	proxied  []string
+	users    []string // that the proxy was told
 }
 
 // foreign is an address that nothing answers at: what arrives anywhere from it came through the proxy.
@@ -94,6 +96,7 @@ func (s *site) proxy(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.proxied = append(s.proxied, r.Host)
+	s.users = append(s.users, account(r))
 	s.mu.Unlock()
 	client, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -112,6 +115,19 @@ func (s *site) proxy(w http.ResponseWriter, r *http.Request) {
 	defer up.Close()
 	go func() { _, _ = io.Copy(up, client) }()
 	_, _ = io.Copy(client, up)
+}
+
+// account is who a client of the proxy says it is.
+func account(r *http.Request) string {
+	asked := &http.Request{Header: http.Header{"Authorization": r.Header["Proxy-Authorization"]}}
+	user, password, _ := asked.BasicAuth()
+	return user + ":" + password
+}
+
+func (s *site) accounts() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.users...)
 }
 
 // garm answers what a runner asks for while it boots (GARM apiserver/routers/routers.go).
@@ -143,6 +159,9 @@ func (s *site) garm() http.Handler {
 		s.statuses = append(s.statuses, status.Status+": "+status.Message)
 	})
 	mux.HandleFunc("POST /api/v1/callbacks/system-info/", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /garm-agent", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "#!/bin/bash\nexec /bin/bash -C /home/runner/actions-runner/run.sh\n") // as its configuration says
+	})
 	mux.HandleFunc("GET /runner.tar.gz", func(w http.ResponseWriter, _ *http.Request) {
 		archive, err := runner.Tarball()
 		if err == nil {
@@ -166,39 +185,65 @@ func (s *site) throughProxy() []string {
 }
 
 // options are those of pkg/bootstrap.
-type options map[string]string
+type options map[string]any
 
 // userData renders what the charm would give to GARM, takes GARM's part of it, and has the provider make the user data.
 func (s *site) userData(o options, custom map[string]string) []byte {
 	s.t.Helper()
 	base := garmFile(s.t, "github_linux_userdata.tmpl")
-	var rendered struct {
-		Template   []byte
-		PreInstall map[string][]byte
-	}
-	in, err := json.Marshal(map[string]any{"Base": base, "Options": o, "Custom": custom})
-	require.NoError(s.t, err)
-	cmd := exec.CommandContext(s.t.Context(), "go", "run", "-C", "../..", "./tests/runner/testdata/render/main.go")
-	cmd.Stdin = bytes.NewReader(in)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	require.NoError(s.t, err, stderr.String())
-	require.NoError(s.t, json.Unmarshal(out, &rendered))
-	s.script = execute(s.t, string(rendered.Template), map[string]any{
-		"FileName": "runner.tar.gz", "DownloadURL": "http://garm.test/runner.tar.gz", "TempDownloadToken": "",
-		"RunnerUsername": "runner", "RunnerGroup": "runner", "RunnerName": "runner-1", "RunnerLabels": "label",
-		"RepoURL": "https://github.test/acme", "GitHubRunnerGroup": "",
-		"MetadataURL": "http://garm.test/api/v1/metadata", "CallbackURL": "http://garm.test/api/v1/callbacks",
-		"CallbackToken": "instance-token", "EnableBootDebug": false, "UseJITConfig": s.jit, "AgentMode": false,
-		"AgentDownloadURL": "", "AgentURL": "", "AgentToken": "", "AgentShell": "false",
-	})
+	got := render(s.t, []request{{Base: base, Options: o, Custom: custom}})[0]
+	s.script = execute(s.t, string(got.Template), s.installContext())
 	wrapper := execute(s.t, string(garmFile(s.t, "linux_wrapper.tmpl")), map[string]any{
 		"MetadataURL": "http://garm.test/api/v1/metadata", "CallbackToken": "instance-token",
 	})
 	return cloudUserData(s.t, map[string]any{
-		"runner_install_template": wrapper, "pre_install_scripts": rendered.PreInstall, "disable_updates": true,
+		"runner_install_template": wrapper, "pre_install_scripts": got.PreInstall, "disable_updates": true,
 	})
+}
+
+// installContext is what GARM executes an install template with.
+func (s *site) installContext() map[string]any {
+	return map[string]any{
+		"FileName": "runner.tar.gz", "DownloadURL": "http://garm.test/runner.tar.gz", "TempDownloadToken": "",
+		"RunnerUsername": "runner", "RunnerGroup": "runner", "RunnerName": "runner-1", "RunnerLabels": "label",
+		"RepoURL": "https://github.test/acme", "GitHubRunnerGroup": "",
+		"MetadataURL": "http://garm.test/api/v1/metadata", "CallbackURL": "http://garm.test/api/v1/callbacks",
+		"CallbackToken": "instance-token", "EnableBootDebug": false, "UseJITConfig": s.jit, "AgentMode": s.agent,
+		"AgentDownloadURL": "http://garm.test/garm-agent", "AgentURL": "ws://garm.test/agent", "AgentToken": "agent-token", "AgentShell": "false",
+	}
+}
+
+// request is one scale set for testdata/render, rendered is what comes of it.
+type request struct {
+	Base    []byte
+	Options options
+	Custom  map[string]string
+}
+
+type rendered struct {
+	Template   []byte
+	PreInstall map[string][]byte
+}
+
+// render runs pkg/bootstrap, in its own module.
+func render(t *testing.T, requests []request) []rendered {
+	t.Helper()
+	var in, stderr bytes.Buffer
+	for _, r := range requests {
+		require.NoError(t, json.NewEncoder(&in).Encode(r))
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "run", "-C", "../..", "./tests/runner/testdata/render/main.go")
+	cmd.Stdin, cmd.Stderr = &in, &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, stderr.String())
+	decoder := json.NewDecoder(bytes.NewReader(out))
+	var list []rendered
+	for range requests {
+		var r rendered
+		require.NoError(t, decoder.Decode(&r))
+		list = append(list, r)
+	}
+	return list
 }
 
 // garmFile is a file of GARM's own module.
@@ -260,7 +305,10 @@ func cloudUserData(t *testing.T, specs map[string]any) []byte {
 // boot boots a machine of the site, which ends with the test.
 func (s *site) boot(c runner.Config) *runner.Machine {
 	s.t.Helper()
-	c.Dir, c.Network, c.Name = s.t.TempDir(), s.network, "runner-1"
+	c.Network, c.Name = s.network, "runner-1"
+	if c.Dir == "" {
+		c.Dir = s.t.TempDir()
+	}
 	// A runner that cannot reach GARM tries for long.
 	ctx, cancel := context.WithTimeout(s.t.Context(), 3*time.Minute)
 	defer cancel()

@@ -71,6 +71,10 @@ RULES
 
 redirect() {
 	local address
+	if ! command -v nft >/dev/null; then
+		log "cannot redirect: there is no nft"
+		return 1
+	fi
 	address=$(source_address)
 	if [ -z "$address" ]; then
 		log "cannot redirect: this machine has no default route"
@@ -84,13 +88,16 @@ redirect() {
 		log "cannot redirect: aproxy does not listen on port $listen"
 		return 1
 	fi
-	rules "$address" | nft -f - || return 1
+	if ! rules "$address" | nft -f -; then
+		log "cannot redirect: nft does not take the rules"
+		return 1
+	fi
 	log "ports $ports go through the proxy"
 }
 
 # A redirect to something that does not listen would cut the machine off.
 if ! { install_aproxy && redirect; }; then
 	nft delete table ip aproxy 2>/dev/null
-	log "connections are not redirected"
+	log "connections go past the proxy"
 fi
 exit 0

@@ -16,4 +16,3 @@ write_env() {
 }
 
 write_env || { log "cannot write $RUN_HOME/.env"; failed=1; }
-exit "$failed"

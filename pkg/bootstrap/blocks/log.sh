@@ -1,1 +1,2 @@
-log() { echo "[garm-runner] $*"; }
+notes=$HOME/.garm-runner.log
+log() { echo "[garm-runner] $*" | tee -a "$notes"; }

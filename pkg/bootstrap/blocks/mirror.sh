@@ -29,9 +29,11 @@ use_mirror() {
 		log "cannot write $file"
 		return
 	fi
-	if command -v docker >/dev/null && systemctl is-active --quiet docker; then
-		timeout 120 sudo systemctl restart docker || log "cannot restart docker"
+	if ! command -v docker >/dev/null || ! systemctl is-active --quiet docker; then
+		log "docker does not run: it is not restarted"
+		return
 	fi
+	timeout 120 sudo systemctl restart docker || log "cannot restart docker"
 }
 
 use_mirror

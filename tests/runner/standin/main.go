@@ -1,9 +1,10 @@
-// Command standin is the programs that a virtual machine has and a sandbox has not: snap with the snap aproxy, systemctl
-// and docker, told apart by the name it is called by. Each call is recorded. It must not do more than the scripts of a
+// Command standin is the programs that a virtual machine has and a sandbox has not: snap with the snap aproxy, systemctl,
+// apt-get and docker, told apart by the name it is called by. Each call is recorded. It must not do more than the scripts of a
 // runner can see: it manages no packages and supervises nothing.
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -38,12 +39,35 @@ func run(program string, args []string, o record.Options) error {
 		return snap(args, o)
 	case "systemctl":
 		return systemctl(args, o)
+	case "apt-get":
+		return aptGet(o)
 	case "docker":
 		return nil
 	case aproxyName:
 		return aproxy(args)
 	}
 	return fmt.Errorf("there is no stand-in for %s", program)
+}
+
+// aptGet fails as it does while a mirror is being updated.
+func aptGet(o record.Options) error {
+	if err := needRoot(); err != nil {
+		return err
+	}
+	steps, err := record.Read(record.Dir)
+	if err != nil {
+		return err
+	}
+	failed := 0
+	for _, s := range steps {
+		if s.Program == "apt-get" && s.ExitCode != 0 {
+			failed++
+		}
+	}
+	if failed < o.AptFailures {
+		return errors.New("failed to fetch: 404 Not Found")
+	}
+	return nil
 }
 
 func recordCall(program string, args []string, code int) error {

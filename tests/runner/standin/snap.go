@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -20,7 +21,6 @@ import (
 type snapd struct {
 	Installed []string
 	Settings  map[string]map[string]string // by snap
-	Started   map[string]int               // process by snap
 }
 
 func snap(args []string, o record.Options) error {
@@ -62,7 +62,7 @@ func (s *snapd) change(command string, names []string, o record.Options) error {
 func snapdFile() string { return filepath.Join(record.Dir, "snapd.json") }
 
 func loadSnapd(o record.Options) (*snapd, error) {
-	s := &snapd{Installed: o.Installed, Settings: map[string]map[string]string{}, Started: map[string]int{}}
+	s := &snapd{Installed: o.Installed, Settings: map[string]map[string]string{}}
 	text, err := os.ReadFile(snapdFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -130,10 +130,8 @@ func (s *snapd) set(words []string, o record.Options) error {
 
 // restartAproxy does what the snap's configure hook does, and like it does not wait until the service listens.
 func (s *snapd) restartAproxy() error {
-	if pid := s.Started[aproxyName]; pid != 0 {
-		if err := end(pid); err != nil {
-			return err
-		}
+	if err := stop(aproxyName); err != nil {
+		return err
 	}
 	journal, err := openJournal(aproxyName)
 	if err != nil {
@@ -148,15 +146,21 @@ func (s *snapd) restartAproxy() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	s.Started[aproxyName] = cmd.Process.Pid
-	return nil
+	return os.WriteFile(pidFile(aproxyName), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644)
 }
 
-// end kills a process and waits until it is gone, as systemd does before it starts a service again: it has the port till
-// then.
-func end(pid int) error {
+// stop kills a service, if it was started, and waits until it is gone, as systemd does before it starts one again: it has
+// its port till then.
+func stop(name string) error {
+	text, err := os.ReadFile(pidFile(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	for {
-		err := syscall.Kill(pid, syscall.SIGKILL)
+		err := syscall.Kill(int(number(string(text))), syscall.SIGKILL)
 		if errors.Is(err, syscall.ESRCH) {
 			return nil
 		}

@@ -35,8 +35,10 @@ func systemctl(args []string, o record.Options) error {
 			return each(units, o, start)
 		}
 		return each(units, o, exists)
-	case "start", "restart":
+	case "start":
 		return each(units, o, start)
+	case "restart":
+		return each(units, o, restart)
 	}
 	return fmt.Errorf("unknown command %q", command)
 }
@@ -63,6 +65,14 @@ func exists(name string, o record.Options) error {
 }
 
 func pidFile(name string) string { return filepath.Join(record.Dir, name+".pid") }
+
+// restart starts a unit that may run already.
+func restart(name string, o record.Options) error {
+	if err := stop(name); err != nil {
+		return err
+	}
+	return start(name, o)
+}
 
 func areActive(units []string, o record.Options) error {
 	return each(units, o, func(name string, o record.Options) error {

@@ -42,17 +42,29 @@ type Options struct {
 	Installed []string
 	// AproxyDeaf: aproxy starts, and does not listen.
 	AproxyDeaf bool
+	// AptFailures is how many times apt-get fails before it works.
+	AptFailures int
 	// Active are the services that run since boot.
 	Active []string
 }
 
-// Create makes the directory, so that every user of the machine can write to it.
+// Create makes the directory, so that every user of the machine can write to it. Nothing runs yet, whatever a machine that
+// had the directory before has left there.
 func Create(dir string, o Options) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("cannot make directory of machine: %w", err)
 	}
 	if err := os.Chmod(dir, 0o777); err != nil {
 		return fmt.Errorf("cannot open directory of machine: %w", err)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*.pid"))
+	if err != nil {
+		return err
+	}
+	for _, file := range left {
+		if err := os.Remove(file); err != nil {
+			return fmt.Errorf("cannot clear directory of machine: %w", err)
+		}
 	}
 	text, err := json.Marshal(o)
 	if err != nil {

@@ -1,9 +1,11 @@
-// Command render prints what the charm garm would give to the runners of a scale set: the template and the pre-install
-// scripts. It is run in the charms' module, which the tests' module does not import.
+// Command render prints what the charm garm would give to the runners of each scale set that it is asked for: the template
+// and the pre-install scripts. It is run in the charms' module, which the tests' module does not import.
 package main
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"log"
 	"os"
 
@@ -22,19 +24,30 @@ type output struct {
 }
 
 func main() {
-	var in input
-	var out output
-	err := json.NewDecoder(os.Stdin).Decode(&in)
-	if err == nil {
-		out.Template, err = bootstrap.Template(in.Base, in.Options)
+	decoder, encoder := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	for {
+		var in input
+		err := decoder.Decode(&in)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err == nil {
+			err = render(in, encoder)
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
 	}
-	if err == nil {
-		out.PreInstall, err = bootstrap.PreInstall(in.Options, in.Custom)
-	}
-	if err == nil {
-		err = json.NewEncoder(os.Stdout).Encode(out)
-	}
+}
+
+func render(in input, to *json.Encoder) error {
+	template, err := bootstrap.Template(in.Base, in.Options)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
+	scripts, err := bootstrap.PreInstall(in.Options, in.Custom)
+	if err != nil {
+		return err
+	}
+	return to.Encode(output{Template: template, PreInstall: scripts})
 }
