@@ -102,7 +102,7 @@ func (c charm) showPlan(ctx context.Context) (map[string]string, error) {
 	in.keys = known
 	var config workload.Config
 	if err == nil && obstacle.Level == "" {
-		config, obstacle, err = c.workloadConfig(ctx, in)
+		config, obstacle, err = c.workloadConfig(ctx, &in)
 	}
 	if err != nil || obstacle.Level != "" {
 		return nil, refused(obstacle, err)

@@ -84,17 +84,20 @@ func (c charm) reconcile(ctx context.Context) (hook.Status, *status.Findings, er
 	if err != nil {
 		return hook.Status{}, nil, err
 	}
-	in, obstacle, err := c.prepare(ctx, leader)
-	for _, step := range []func(context.Context, inputs) (hook.Status, error){c.runWorkload, c.openSession} {
-		if obstacle.Level != "" || err != nil {
-			return obstacle, nil, err
+	in, said, err := c.prepare(ctx, leader)
+	for _, step := range []func(context.Context, *inputs) (hook.Status, error){c.runWorkload, c.openSession} {
+		if said.Level == "" && err == nil {
+			said, err = step(ctx, &in)
 		}
-		obstacle, err = step(ctx, in)
 	}
-	if obstacle.Level != "" || err != nil {
-		return obstacle, nil, err
+	var findings *status.Findings
+	if said.Level == "" && err == nil {
+		said, findings, err = c.follow(ctx, &in)
 	}
-	return c.follow(ctx, in)
+	if err == nil {
+		err = c.writePeer(ctx, in.peer)
+	}
+	return said, findings, err
 }
 
 // prepare has what a unit needs before it may run GARM.
@@ -110,6 +113,9 @@ func (c charm) prepare(ctx context.Context, leader bool) (inputs, hook.Status, e
 		return inputs{}, status.NoContainer(workload.Container), nil
 	case !leader || c.env.Event.Kind == hook.KindStop:
 		return inputs{}, c.standBy(ctx), nil
+	}
+	if err := c.tools.RemoveObsolete(ctx, c.env.Event); err != nil {
+		return inputs{}, hook.Status{}, err
 	}
 	in, obstacle, err := c.gather(ctx)
 	in.keys = keys

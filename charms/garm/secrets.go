@@ -3,6 +3,8 @@ package garm
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 
 	"github.com/garm-charms/garm-charms/pkg/garmapi"
 	"github.com/garm-charms/garm-charms/pkg/hook"
@@ -44,14 +46,41 @@ func (c charm) secrets(ctx context.Context, leader bool) (keys, error) {
 	return keys{jwtSecret: made["jwt-secret"], dbPassphrase: made["db-passphrase"], admin: adminOf(admin)}, err
 }
 
-func (c charm) secret(ctx context.Context, label string, leader bool, content func() hook.SecretContent) (hook.SecretContent, error) {
+// secret returns an application's secret with all the keys that fresh makes. The leader makes those that are missing, and
+// never others: a hook of an earlier charm may have made a part of them.
+func (c charm) secret(ctx context.Context, label string, leader bool, fresh func() hook.SecretContent) (hook.SecretContent, error) {
 	found, err := c.tools.SecretByLabel(ctx, label, hook.Peek)
-	if !errors.Is(err, hook.ErrSecretNotFound) || !leader {
-		return found, err
+	absent := errors.Is(err, hook.ErrSecretNotFound)
+	if err != nil && !absent {
+		return nil, err
 	}
-	made := content()
-	_, err = c.tools.AddSecret(ctx, label, made)
-	return made, err
+	content := completed(found, fresh())
+	switch {
+	case maps.Equal(content, found):
+		return content, nil
+	case !leader:
+		return nil, fmt.Errorf("cannot use secret %s before the leader has completed it: %w", label, hook.ErrSecretNotFound)
+	case absent:
+		_, err := c.tools.AddSecret(ctx, label, content)
+		return content, err
+	}
+	info, err := c.tools.SecretInfo(ctx, label)
+	if err != nil {
+		return nil, err
+	}
+	c.log.InfoContext(ctx, "complete the secret "+label)
+	return content, c.tools.SetSecret(ctx, info.URI, content)
+}
+
+// completed is content with what it lacks of fresh.
+func completed(content, fresh hook.SecretContent) hook.SecretContent {
+	all := maps.Clone(fresh)
+	for key, value := range content {
+		if !value.Empty() {
+			all[key] = value
+		}
+	}
+	return all
 }
 
 func adminOf(content hook.SecretContent) garmapi.Admin {

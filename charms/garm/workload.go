@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/garm-charms/garm-charms/pkg/garmapi"
 	"github.com/garm-charms/garm-charms/pkg/hook"
-	"github.com/garm-charms/garm-charms/pkg/integration/configurator"
 	"github.com/garm-charms/garm-charms/pkg/option"
-	"github.com/garm-charms/garm-charms/pkg/plan"
 	"github.com/garm-charms/garm-charms/pkg/status"
 	"github.com/garm-charms/garm-charms/pkg/workload"
 )
@@ -23,10 +19,13 @@ const (
 )
 
 // runWorkload makes the container run GARM with the providers that are declared, and with those that still have runners.
-func (c charm) runWorkload(ctx context.Context, in inputs) (hook.Status, error) {
+func (c charm) runWorkload(ctx context.Context, in *inputs) (hook.Status, error) {
 	config, obstacle, err := c.workloadConfig(ctx, in)
 	if err != nil || obstacle.Level != "" {
 		return obstacle, err
+	}
+	if err := c.keepProviders(ctx, config.Providers, in); err != nil {
+		return hook.Status{}, err
 	}
 	if err := c.tools.SetPorts(ctx, fmt.Sprintf("%d/tcp", workload.Port)); err != nil {
 		return hook.Status{}, err
@@ -39,7 +38,7 @@ func (c charm) runWorkload(ctx context.Context, in inputs) (hook.Status, error) 
 }
 
 // workloadConfig is how GARM is to run.
-func (c charm) workloadConfig(ctx context.Context, in inputs) (config workload.Config, obstacle hook.Status, err error) {
+func (c charm) workloadConfig(ctx context.Context, in *inputs) (config workload.Config, obstacle hook.Status, err error) {
 	storages, err := c.tools.Storages(ctx, storageName)
 	if err != nil {
 		return config, obstacle, err
@@ -51,9 +50,9 @@ func (c charm) workloadConfig(ctx context.Context, in inputs) (config workload.C
 	if err != nil {
 		return config, status.NoWorkload(err), nil
 	}
-	providers, err := c.providers(image, in.declared, in.peer.inventory)
+	providers, err := c.providers(ctx, image, in)
 	if err != nil {
-		return config, status.Unreachable(err), nil
+		return config, obstacle, err
 	}
 	return workload.Config{
 		Image:        image,
@@ -79,55 +78,8 @@ func applyWorkload(ctx context.Context, pebble workload.Pebble, config workload.
 	return done, hook.Status{}, nil
 }
 
-// providers are those of the valid declarations and, from the container's present files, those that a scale set of the
-// inventory still uses: its runners can be removed through them only.
-func (c charm) providers(image workload.Image, declared []configurator.Declared, inventory plan.Inventory) ([]workload.Provider, error) {
-	var providers []workload.Provider
-	has := func(name string) bool {
-		return slices.ContainsFunc(providers, func(p workload.Provider) bool { return p.Name == name })
-	}
-	for _, d := range declared {
-		if d.Valid() && !has(d.ScaleSet.ProviderName) {
-			providers = append(providers, providerOf(image, d))
-		}
-	}
-	var kept []string
-	for _, owned := range inventory.ScaleSets {
-		if !has(owned.Provider) {
-			kept = append(kept, owned.Provider)
-		}
-	}
-	if len(kept) > 0 {
-		configured, err := workload.Configured(c.pebble, image, kept)
-		if err != nil {
-			return nil, err
-		}
-		providers = append(providers, configured...)
-	}
-	slices.SortFunc(providers, func(a, b workload.Provider) int { return strings.Compare(a.Name, b.Name) })
-	return providers, nil
-}
-
-func providerOf(image workload.Image, d configurator.Declared) workload.Provider {
-	p := d.ScaleSet.Provider
-	return workload.Provider{
-		Name:       p.ProviderName,
-		Executable: image.Provider("openstack"),
-		NetworkID:  p.Network,
-		Cloud: workload.Cloud{
-			AuthURL:           p.AuthURL,
-			Username:          p.Username,
-			Password:          d.Secrets.Password,
-			ProjectName:       p.ProjectName,
-			UserDomainName:    p.UserDomainName,
-			ProjectDomainName: p.ProjectDomainName,
-			RegionName:        p.RegionName,
-		},
-	}
-}
-
 // openSession logs in to GARM, after its first run if it never had one, and tells it under which URLs it is reached.
-func (c charm) openSession(ctx context.Context, in inputs) (hook.Status, error) {
+func (c charm) openSession(ctx context.Context, in *inputs) (hook.Status, error) {
 	admin := in.keys.admin
 	starting, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -147,15 +99,16 @@ func (c charm) openSession(ctx context.Context, in inputs) (hook.Status, error) 
 	if err != nil {
 		return status.Unreachable(err), nil
 	}
-	return c.setURLs(ctx, in.options)
+	return c.setURLs(ctx, in)
 }
 
-func (c charm) setURLs(ctx context.Context, o option.GARM) (hook.Status, error) {
-	want := c.urls(o)
+func (c charm) setURLs(ctx context.Context, in *inputs) (hook.Status, error) {
+	want := c.urls(in.options)
 	have, err := c.garm.Controller(ctx)
 	if err != nil {
 		return status.Unreachable(err), nil
 	}
+	in.peer.of(have.ControllerID.String())
 	if err := c.tools.SetWorkloadVersion(ctx, have.Version); err != nil {
 		return hook.Status{}, err
 	}

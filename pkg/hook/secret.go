@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -222,4 +223,21 @@ func (t *Tools) RemoveSecretRevision(ctx context.Context, uri string, revision i
 		return fmt.Errorf("cannot remove revision %d of secret %s: %w", revision, uri, err)
 	}
 	return nil
+}
+
+// RemoveObsolete removes the revision that a secret-remove event says nobody tracks any more; other events are none of its
+// business. It looks first: Juju raises secret-remove for secrets that are gone already, and says only when the hook has
+// ended, and then fails it, that there was nothing to remove.
+func (t *Tools) RemoveObsolete(ctx context.Context, event Event) error {
+	if event.Kind != KindSecretRemove {
+		return nil
+	}
+	info, err := t.SecretInfoByURI(ctx, event.SecretURI)
+	if err == nil && event.SecretRevision < info.Revision {
+		err = t.RemoveSecretRevision(ctx, event.SecretURI, event.SecretRevision)
+	}
+	if errors.Is(err, ErrSecretNotFound) {
+		return nil
+	}
+	return err
 }

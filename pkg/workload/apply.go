@@ -97,8 +97,8 @@ func (pretence) WaitChange(string, *client.WaitChangeOptions) (*client.Change, e
 
 // Stop stops GARM, and tells whether it was running.
 func Stop(ctx context.Context, pebble Stopper) (bool, error) {
-	status, err := serviceStatus(pebble)
-	if err != nil || status == "" || status == client.StatusInactive {
+	running, err := service(pebble)
+	if err != nil || running.Current == "" || running.Current == client.StatusInactive {
 		return false, err
 	}
 	id, err := pebble.Stop(&client.ServiceOptions{Names: []string{Service}})
@@ -188,33 +188,44 @@ func ours(dir, file string) bool {
 	return false
 }
 
-// replan gives Pebble the layer unless its plan has it, and starts GARM unless it runs on it.
+// replan gives Pebble the layer unless its plan has it, and has Pebble start or restart GARM unless it runs on it. Pebble
+// is asked even if its plan was right: whoever added the layer may have been killed before GARM ran on it.
 func replan(ctx context.Context, pebble Supervisor, layer Layer) (bool, error) {
-	text, err := yaml.Marshal(layer)
-	if err != nil {
-		return false, fmt.Errorf("cannot encode the Pebble layer: %w", err)
-	}
-	planned, err := isPlanned(pebble, text)
+	planned, err := addLayer(pebble, layer)
 	if err != nil {
 		return false, err
 	}
-	status, err := serviceStatus(pebble)
+	before, err := service(pebble)
 	if err != nil {
 		return false, err
-	}
-	// One that is in backoff is about to be started by Pebble itself.
-	if planned && (status == client.StatusActive || status == client.StatusBackoff) {
-		return false, nil
-	}
-	if err := pebble.AddLayer(&client.AddLayerOptions{Combine: true, Label: layerLabel, LayerData: text}); err != nil {
-		return false, fmt.Errorf("cannot add GARM's layer to Pebble's plan: %w", err)
 	}
 	id, err := pebble.Replan(&client.ServiceOptions{})
 	if err != nil {
 		return false, fmt.Errorf("cannot start GARM: %w", err)
 	}
-	return true, wait(ctx, pebble, id, "start GARM")
+	if err := wait(ctx, pebble, id, "start GARM"); err != nil || !planned || !runs(before) {
+		return true, err
+	}
+	after, err := service(pebble)
+	return after.Current != before.Current || !after.CurrentSince.Equal(before.CurrentSince), err
 }
+
+// addLayer tells whether Pebble's plan had the layer already.
+func addLayer(pebble Supervisor, layer Layer) (planned bool, err error) {
+	text, err := yaml.Marshal(layer)
+	if err != nil {
+		return false, fmt.Errorf("cannot encode the Pebble layer: %w", err)
+	}
+	if planned, err = isPlanned(pebble, text); planned || err != nil {
+		return planned, err
+	}
+	if err := pebble.AddLayer(&client.AddLayerOptions{Combine: true, Label: layerLabel, LayerData: text}); err != nil {
+		return false, fmt.Errorf("cannot add GARM's layer to Pebble's plan: %w", err)
+	}
+	return false, nil
+}
+
+func runs(s client.ServiceInfo) bool { return s.Current == client.StatusActive }
 
 // isPlanned tells whether Pebble's plan says what the layer says. Pebble adds defaults of its own, which differ between
 // its releases, so more may stand in the plan; but not in the environment.
@@ -246,18 +257,18 @@ type statuser interface {
 	Services(*client.ServicesOptions) ([]*client.ServiceInfo, error)
 }
 
-// serviceStatus returns GARM's status, or "" when Pebble has no such service.
-func serviceStatus(pebble statuser) (client.ServiceStatus, error) {
+// service returns what Pebble says of GARM's service; it is zero when Pebble has none.
+func service(pebble statuser) (client.ServiceInfo, error) {
 	infos, err := pebble.Services(&client.ServicesOptions{Names: []string{Service}})
 	if err != nil {
-		return "", fmt.Errorf("cannot ask Pebble for GARM's status: %w", err)
+		return client.ServiceInfo{}, fmt.Errorf("cannot ask Pebble for GARM's status: %w", err)
 	}
 	for _, info := range infos {
 		if info.Name == Service {
-			return info.Current, nil
+			return *info, nil
 		}
 	}
-	return "", nil
+	return client.ServiceInfo{}, nil
 }
 
 func wait(ctx context.Context, pebble Waiter, id, what string) error {

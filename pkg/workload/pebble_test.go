@@ -201,6 +201,31 @@ func TestEnvironmentOfGARM(t *testing.T) {
 	}
 }
 
+// killed is Pebble as a hook sees it that is killed before it has GARM restarted.
+type killed struct{ *client.Client }
+
+func (killed) Replan(*client.ServiceOptions) (string, error) { return "", context.Canceled }
+
+func TestHookKilledBetweenLayerAndReplan(t *testing.T) {
+	t.Parallel()
+	p, c := pebble(t), host(t)
+	apply(t, p, c)
+	ready(t, c)
+	first := pid(t, c)
+
+	c.Proxy = workload.Proxy{HTTP: "http://proxy.example:3128"}
+	files, err := workload.Render(c)
+	require.NoError(t, err)
+	_, err = workload.Apply(t.Context(), killed{p}, files, workload.NewLayer(c, files))
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, first, pid(t, c))
+
+	assert.True(t, apply(t, p, c).Replanned)
+	ready(t, c)
+	assert.Contains(t, environ(t, pid(t, c)), "HTTP_PROXY=http://proxy.example:3128")
+	assert.Zero(t, apply(t, p, c))
+}
+
 func TestStopAndStartAgain(t *testing.T) {
 	t.Parallel()
 	p, c := pebble(t), host(t)

@@ -238,5 +238,5 @@ func (b *Bed) placeCharms(context.Context) error {
 			return fmt.Errorf("cannot place charm: %w", err)
 		}
 	}
-	return b.packImageBuilder()
+	return b.packStandIns()
 }

@@ -12,32 +12,40 @@ import (
 
 // KillGARM kills the GARM process of a unit, as the kernel does when memory runs out.
 func (b *Bed) KillGARM(ctx context.Context, unit string) error {
-	host, err := b.Model.PodHost(ctx, unit)
+	process, err := b.garmProcess(ctx, unit)
 	if err != nil {
 		return err
+	}
+	pid, err := strconv.Atoi(filepath.Base(process))
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// garmProcess is the directory of a unit's GARM in /proc.
+func (b *Bed) garmProcess(ctx context.Context, unit string) (string, error) {
+	host, err := b.Model.PodHost(ctx, unit)
+	if err != nil {
+		return "", err
 	}
 	var network string
 	if err := host.Do(func() (err error) {
 		network, err = os.Readlink("/proc/thread-self/ns/net")
 		return err
 	}); err != nil {
-		return fmt.Errorf("cannot find GARM of %s: %w", unit, err)
+		return "", fmt.Errorf("cannot find GARM of %s: %w", unit, err)
 	}
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
-		return err
+		return "", err
 	}
 	for _, process := range processes {
-		if !isGARM(process, network) {
-			continue
+		if isGARM(process, network) {
+			return process, nil
 		}
-		pid, err := strconv.Atoi(filepath.Base(process))
-		if err != nil {
-			return err
-		}
-		return syscall.Kill(pid, syscall.SIGKILL)
 	}
-	return errors.New("cannot find GARM of " + unit + ": it does not run")
+	return "", errors.New("cannot find GARM of " + unit + ": it does not run")
 }
 
 // isGARM relies on the pod's network being one that no other process has.

@@ -3,6 +3,7 @@ package bed
 import (
 	"archive/zip"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,41 +11,53 @@ import (
 	"path/filepath"
 )
 
-//go:embed image-builder
-var imageBuilder embed.FS
+// standIns are charms of other projects as far as scenarios need them; their dispatch is a shell script.
+//
+//go:embed standins
+var standIns embed.FS
 
-// packImageBuilder writes the charm that offers runner images, whose dispatch is a shell script.
-func (b *Bed) packImageBuilder() (err error) {
-	file, err := os.Create(filepath.Join(b.config.Dir, "image-builder.charm"))
+// packStandIns writes NAME.charm for each of them.
+func (b *Bed) packStandIns() error {
+	const root = "standins"
+	names, err := standIns.ReadDir(root)
 	if err != nil {
-		return fmt.Errorf("cannot pack the image builder: %w", err)
+		return fmt.Errorf("cannot pack stand-ins: %w", err)
 	}
-	defer func() {
-		if closeErr := file.Close(); err == nil {
-			err = closeErr
+	for _, name := range names {
+		if err := pack(path.Join(root, name.Name()), filepath.Join(b.config.Dir, name.Name()+".charm")); err != nil {
+			return fmt.Errorf("cannot pack %s: %w", name.Name(), err)
 		}
-	}()
-	archive := zip.NewWriter(file)
-	entries, err := imageBuilder.ReadDir("image-builder")
+	}
+	return nil
+}
+
+func pack(dir, target string) (err error) {
+	file, err := os.Create(target)
 	if err != nil {
-		return fmt.Errorf("cannot pack the image builder: %w", err)
+		return err
+	}
+	archive := zip.NewWriter(file)
+	defer func() { err = errors.Join(err, archive.Close(), file.Close()) }()
+	entries, err := standIns.ReadDir(dir)
+	if err != nil {
+		return err
 	}
 	for _, entry := range entries {
-		content, err := imageBuilder.ReadFile(path.Join("image-builder", entry.Name()))
+		content, err := standIns.ReadFile(path.Join(dir, entry.Name()))
 		if err != nil {
-			return fmt.Errorf("cannot pack the image builder: %w", err)
+			return err
 		}
 		header := &zip.FileHeader{Name: entry.Name(), Method: zip.Deflate}
 		header.SetMode(mode(entry))
 		writer, err := archive.CreateHeader(header)
 		if err != nil {
-			return fmt.Errorf("cannot pack the image builder: %w", err)
+			return err
 		}
 		if _, err := writer.Write(content); err != nil {
-			return fmt.Errorf("cannot pack the image builder: %w", err)
+			return err
 		}
 	}
-	return archive.Close()
+	return nil
 }
 
 // mode gives dispatch back the permission to run that embedding takes away.

@@ -61,6 +61,13 @@ func Params(dir string, built Built) testscript.Params {
 			"restart-container": command((*Script).restartContainer),
 			"restart-pod":       command((*Script).restartPod),
 			"calls":             command((*Script).calls),
+			"lead":              command((*Script).lead),
+			"secret":            command((*Script).secret),
+			"cloud":             command((*Script).cloud),
+			"wipe-database":     command((*Script).wipeDatabase),
+			"garm-env":          command((*Script).garmEnv),
+			"hooks-within":      command((*Script).hooksWithin),
+			"in-service":        command((*Script).inService),
 			"no-leaks":          command((*Script).noLeaks),
 		},
 	}
@@ -265,32 +272,6 @@ func (s *Script) pebble(args []string) (string, error) {
 	return string(out), err
 }
 
-func (s *Script) killGARM(args []string) (string, error) {
-	return "", s.KillGARM(s.ctx, args[0])
-}
-
-// restart-container UNIT CONTAINER: until the charm has dealt with it.
-func (s *Script) restartContainer(args []string) (string, error) {
-	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
-	defer cancel()
-	before := len(s.Model.Hooks(args[0]))
-	if err := s.Model.RestartContainer(ctx, args[0], args[1]); err != nil {
-		return "", err
-	}
-	return "", until(ctx, func() error {
-		for _, hook := range s.Model.Hooks(args[0])[before:] {
-			if hook.Name == args[1]+"-pebble-ready" && !hook.End.IsZero() {
-				return nil
-			}
-		}
-		return fmt.Errorf("%s had no pebble-ready after its container %s was restarted", args[0], args[1])
-	})
-}
-
-func (s *Script) restartPod(args []string) (string, error) {
-	return "", s.Model.RestartPod(s.ctx, args[0])
-}
-
 func (s *Script) noLeaks([]string) (string, error) {
 	secrets, err := s.Secrets(s.ctx)
 	if err != nil {
@@ -303,7 +284,7 @@ func (s *Script) noLeaks([]string) (string, error) {
 	return fmt.Sprintf("%d secrets searched\n", len(secrets)), err
 }
 
-// github add-org NAME | add-repo OWNER/NAME | add-app ID INSTALLATION KEYFILE | scale-sets ORG | fail STATUS | heal
+// github add-org NAME | add-repo OWNER/NAME | add-app ID INSTALLATION KEYFILE | scale-sets ORG | fail STATUS | fail hang | heal
 func (s *Script) github(args []string) (string, error) {
 	switch args[0] {
 	case "add-org":
@@ -324,16 +305,24 @@ func (s *Script) github(args []string) (string, error) {
 		}
 		return names.String(), nil
 	case "fail":
-		status, err := strconv.Atoi(args[1])
-		if err != nil {
-			return "", err
-		}
-		return "", s.GitHub.Fail(github.Match{}, github.Fault{Status: status})
+		return "", s.failGitHub(args[1])
 	case "heal":
 		s.GitHub.Heal()
 		return "", nil
 	}
 	return "", fmt.Errorf("unknown: github %s", args[0])
+}
+
+// failGitHub has GitHub answer every request with a status, or "hang": never.
+func (s *Script) failGitHub(how string) error {
+	if how == "hang" {
+		return s.GitHub.Fail(github.Match{}, github.Fault{Hang: true})
+	}
+	status, err := strconv.Atoi(how)
+	if err != nil {
+		return err
+	}
+	return s.GitHub.Fail(github.Match{}, github.Fault{Status: status})
 }
 
 // garm get PATH | post PATH FILE | put PATH FILE | template-of SCALE-SET | state | runners | writes

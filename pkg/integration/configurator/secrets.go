@@ -128,23 +128,10 @@ func (p Publication) refreshSecret(ctx context.Context, uri string, content hook
 //
 // The relation-broken hook is no occasion for the latter: a unit that is removed has it too, while the others go on.
 func Tidy(ctx context.Context, tools *hook.Tools, event hook.Event, publications []Publication) error {
-	switch event.Kind {
-	case hook.KindSecretRemove:
-		return removeRevision(ctx, tools, event.SecretURI, event.SecretRevision)
-	case hook.KindUpdateStatus:
+	if event.Kind == hook.KindUpdateStatus {
 		return removeOrphans(ctx, tools, publications)
 	}
-	return nil
-}
-
-// removeRevision looks first: Juju raises secret-remove for secrets that are gone already, and says only when the hook has
-// ended, and then fails it, that there was nothing to remove.
-func removeRevision(ctx context.Context, tools *hook.Tools, uri string, revision int) error {
-	info, err := tools.SecretInfoByURI(ctx, uri)
-	if err == nil && revision < info.Revision {
-		err = tools.RemoveSecretRevision(ctx, uri, revision)
-	}
-	return unlessGone(err)
+	return tools.RemoveObsolete(ctx, event)
 }
 
 func removeOrphans(ctx context.Context, tools *hook.Tools, publications []Publication) error {

@@ -1,0 +1,82 @@
+package garm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/garm-charms/garm-charms/pkg/plan"
+)
+
+const peerEndpoint = "secret-storage"
+
+// Keys of the application's databag in the peer relation.
+const (
+	inventoryKey  = "inventory"
+	controllerKey = "controller"
+	providersKey  = "providers"
+)
+
+// peer is the charm's memory between hooks.
+type peer struct {
+	id        string // empty while there is no peer relation
+	inventory plan.Inventory
+	// controller is the ID of the GARM that the inventory is of: one whose database was lost comes back with another.
+	controller string
+	// providers has a digest of each provider that is kept as a secret, by name.
+	providers map[string]string
+
+	bag map[string]string // as it is stored
+}
+
+func (c charm) readPeer(ctx context.Context) (peer, error) {
+	relations, err := c.tools.Relations(ctx, peerEndpoint)
+	if err != nil || len(relations) == 0 {
+		return peer{}, err
+	}
+	bag, err := c.tools.Databag(ctx, relations[0].ID, c.env.AppName)
+	if err != nil {
+		return peer{}, err
+	}
+	p := peer{id: relations[0].ID, controller: bag[controllerKey], providers: map[string]string{}, bag: bag}
+	for key, into := range map[string]any{inventoryKey: &p.inventory, providersKey: &p.providers} {
+		if bag[key] == "" {
+			continue
+		}
+		if err := json.Unmarshal([]byte(bag[key]), into); err != nil {
+			return peer{}, fmt.Errorf("cannot decode %s in the peer relation: %w", key, err)
+		}
+	}
+	return p, nil
+}
+
+// writePeer stores what differs from what is stored.
+func (c charm) writePeer(ctx context.Context, p peer) error {
+	if p.id == "" {
+		return nil
+	}
+	changes := map[string]string{}
+	put := func(key, value string) {
+		if p.bag[key] != value {
+			changes[key] = value
+		}
+	}
+	put(controllerKey, p.controller)
+	for key, value := range map[string]any{inventoryKey: p.inventory, providersKey: p.providers} {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return fmt.Errorf("cannot encode %s for the peer relation: %w", key, err)
+		}
+		put(key, string(text))
+	}
+	return c.tools.SetAppDatabag(ctx, p.id, changes)
+}
+
+// of makes the memory that of the GARM with that ID: what was remembered of another one says nothing about this one's
+// objects, whose IDs begin anew.
+func (p *peer) of(controller string) {
+	if p.controller != "" && p.controller != controller {
+		p.inventory = plan.Inventory{}
+	}
+	p.controller = controller
+}
