@@ -11,9 +11,11 @@ import (
 
 	"github.com/canonical/pebble/client"
 
+	"github.com/garm-charms/garm-charms/pkg/bootstrap"
 	"github.com/garm-charms/garm-charms/pkg/garmapi"
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/integration/configurator"
+	"github.com/garm-charms/garm-charms/pkg/integration/debugssh"
 	"github.com/garm-charms/garm-charms/pkg/option"
 	"github.com/garm-charms/garm-charms/pkg/status"
 	"github.com/garm-charms/garm-charms/pkg/workload"
@@ -75,6 +77,7 @@ type inputs struct {
 	keys     keys
 	options  option.GARM
 	declared []configurator.Declared
+	tmate    bootstrap.Tmate
 	peer     peer
 }
 
@@ -148,11 +151,23 @@ func (c charm) gather(ctx context.Context) (in inputs, obstacle hook.Status, err
 	if in.declared, err = configurator.ReadAll(ctx, c.tools, c.env.Event); err != nil {
 		return in, obstacle, err
 	}
+	if in.tmate, err = c.tmate(ctx); err != nil {
+		return in, obstacle, err
+	}
 	in.peer, err = c.readPeer(ctx)
 	if err == nil && in.peer.id == "" {
 		obstacle = status.NoPeers()
 	}
 	return in, obstacle, err
+}
+
+// tmate is the server for debug sessions, if one is integrated.
+func (c charm) tmate(ctx context.Context) (bootstrap.Tmate, error) {
+	server, refused, err := debugssh.Read(ctx, c.tools, c.env.Event)
+	for _, why := range refused {
+		c.log.WarnContext(ctx, why.Error())
+	}
+	return server, err
 }
 
 // standBy leaves GARM to the leader's unit.

@@ -32,7 +32,7 @@ func (c charm) follow(ctx context.Context, in *inputs) (hook.Status, *status.Fin
 // decide is what is to be done about what GARM has, with the inventory to do it on. It does nothing of it.
 func decide(in inputs, before reconcile.Observation) (status.Findings, plan.Inventory) {
 	f := status.Findings{Declared: in.declared, Before: before}
-	f.Want, f.Conflicts = desired.Build(declarations(in.declared), before.System.Data)
+	f.Want, f.Conflicts = desired.Build(declarations(in), before.System.Data)
 	inventory := in.peer.inventory.Settle(before.State, f.Want)
 	f.Plan = plan.Diff(before.State, f.Want, plan.Scope{
 		Inventory: inventory,
@@ -42,11 +42,13 @@ func decide(in inputs, before reconcile.Observation) (status.Findings, plan.Inve
 	return f, inventory
 }
 
-func declarations(declared []configurator.Declared) []desired.Declaration {
+func declarations(in inputs) []desired.Declaration {
 	var valid []desired.Declaration
-	for _, d := range declared {
+	for _, d := range in.declared {
 		if d.Valid() {
-			valid = append(valid, desired.Declaration{Application: d.Application, ScaleSet: d.ScaleSet, PrivateKey: d.Secrets.PrivateKey})
+			valid = append(valid, desired.Declaration{
+				Application: d.Application, ScaleSet: d.ScaleSet, PrivateKey: d.Secrets.PrivateKey, Tmate: in.tmate,
+			})
 		}
 	}
 	return valid

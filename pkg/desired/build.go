@@ -20,6 +20,15 @@ type Declaration struct {
 	Application string
 	runnerconfig.ScaleSet
 	PrivateKey secret.Value
+	// Tmate is the server for debug sessions of all runners; the zero value is none.
+	Tmate bootstrap.Tmate
+}
+
+// blocks are the runner options, those that no configurator declares included.
+func (d Declaration) blocks() bootstrap.Options {
+	o := Blocks(d.Options)
+	o.Tmate = d.Tmate
+	return o
 }
 
 // Conflict says why a declaration is not followed.
@@ -164,10 +173,14 @@ func (b *builder) scaleSetOf(d Declaration) (ScaleSet, *Template, error) {
 	if d.Repo != "" {
 		set.RunnerGroup = runnerconfig.DefaultRunnerGroup // all that a repository has
 	}
-	if d.Options.IsZero() {
+	if d.blocks().IsZero() {
 		return set, nil, nil
 	}
-	data, err := bootstrap.Template(b.base, Blocks(d.Options))
+	data, err := bootstrap.Template(b.base, d.blocks())
+	var noPlace *bootstrap.AnchorError
+	if errors.As(err, &noPlace) {
+		err = fmt.Errorf("%w; restore %s in GARM, or reset the runner options", err, SystemTemplate)
+	}
 	if err != nil {
 		return ScaleSet{}, nil, fmt.Errorf("cannot make the runner template: %w", err)
 	}
@@ -200,7 +213,7 @@ func Blocks(o runnerconfig.Options) bootstrap.Options {
 // extraSpecs are the provider's, in the bytes in which they are compared: GARM compares text: a different
 // order of keys is a change to it and makes a new generation (GARM database/sql, UpdateEntityScaleSet).
 func extraSpecs(d Declaration) (string, error) {
-	scripts, err := bootstrap.PreInstall(Blocks(d.Options), d.PreInstallScripts)
+	scripts, err := bootstrap.PreInstall(d.blocks(), d.PreInstallScripts)
 	if err != nil {
 		return "", err
 	}
