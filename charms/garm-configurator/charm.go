@@ -130,7 +130,7 @@ func (c charm) reconcile(ctx context.Context) (hook.Status, error) {
 	if !g.leader {
 		return status.Standby(), withdraw(ctx, g.publications)
 	}
-	if err := configurator.Tidy(ctx, c.tools, c.env.Event, g.publications); err != nil {
+	if err := configurator.Tidy(ctx, c.tools, c.env.Event, g.publications, g.scaleSet); err != nil {
 		return hook.Status{}, err
 	}
 	if obstacle := c.obstacle(g); obstacle.Level != "" {

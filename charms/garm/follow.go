@@ -47,7 +47,7 @@ func declarations(in inputs) []desired.Declaration {
 	for _, d := range in.declared {
 		if d.Valid() {
 			valid = append(valid, desired.Declaration{
-				Application: d.Application, ScaleSet: d.ScaleSet, PrivateKey: d.Secrets.PrivateKey, Tmate: in.tmate,
+				Application: d.Application, ScaleSet: d.ScaleSet, PrivateKey: d.Secrets.PrivateKey, Token: d.Secrets.Token, Tmate: in.tmate,
 			})
 		}
 	}

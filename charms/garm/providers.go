@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/integration/configurator"
 	"github.com/garm-charms/garm-charms/pkg/plan"
@@ -111,6 +112,22 @@ func keyed(key, text secret.Value) string {
 	sum := hmac.New(sha256.New, []byte(key.Reveal()))
 	sum.Write([]byte(text.Reveal()))
 	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// certificates are those of the valid declarations and, of servers that none of them names, those that the inventory still
+// has: what is left there can be removed only by a GARM that trusts them.
+func certificates(declared []configurator.Declared, inventory plan.Inventory) []string {
+	byEndpoint := maps.Clone(inventory.Certificates)
+	if byEndpoint == nil {
+		byEndpoint = map[string]string{}
+	}
+	for _, d := range declared {
+		if d.Valid() {
+			byEndpoint[desired.EndpointName(d.ScaleSet.Forge)] = d.ScaleSet.GitHubCACertificate
+		}
+	}
+	certificates := slices.Sorted(maps.Values(byEndpoint))
+	return slices.DeleteFunc(slices.Compact(certificates), func(text string) bool { return text == "" })
 }
 
 func providerOf(image workload.Image, d configurator.Declared) workload.Provider {

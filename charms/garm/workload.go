@@ -60,6 +60,7 @@ func (c charm) workloadConfig(ctx context.Context, in *inputs) (config workload.
 		DBPassphrase: in.keys.dbPassphrase,
 		JWTSecret:    in.keys.jwtSecret,
 		Providers:    providers,
+		TrustedCAs:   certificates(in.declared, in.peer.inventory),
 		Proxy:        workload.Proxy{HTTP: c.env.Proxy.HTTP, HTTPS: c.env.Proxy.HTTPS, NoProxy: c.env.Proxy.No},
 		LogLevel:     in.options.LogLevel,
 		WebUI:        in.options.WebUI,

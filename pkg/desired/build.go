@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/garm-charms/garm-charms/pkg/bootstrap"
@@ -15,11 +14,12 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/secret"
 )
 
-// Declaration is a scale set that passed the contract's rules, with the application that declares it and its secret.
+// Declaration is a scale set that passed the contract's rules, with the application that declares it and its secrets.
 type Declaration struct {
 	Application string
 	runnerconfig.ScaleSet
-	PrivateKey secret.Value
+	PrivateKey secret.Value // of the GitHub App
+	Token      secret.Value // instead of an App
 	// Tmate is the server for debug sessions of all runners; the zero value is none.
 	Tmate bootstrap.Tmate
 }
@@ -37,8 +37,8 @@ type Conflict struct {
 	Reason      string // for the operator, without full stop
 }
 
-// endpoint is the one that GARM has from the start (GARM database/sql, seeded at first start).
-const endpoint = "github.com"
+// defaultRunnerPrefix is GARM's (GARM params/requests.go, DefaultRunnerPrefix); an update cannot clear a prefix, only set one.
+const defaultRunnerPrefix = "garm"
 
 // SystemTemplate is the name of the template of GARM's own from which those of the scale sets are derived.
 const SystemTemplate = "github_linux"
@@ -49,6 +49,7 @@ const SystemTemplate = "github_linux"
 func Build(declarations []Declaration, base []byte) (State, []Conflict) {
 	b := builder{
 		base:        base,
+		endpoints:   map[string]claimedEndpoint{},
 		credentials: map[string]Credential{},
 		entities:    map[EntityRef]claim{},
 		scaleSets:   map[ScaleSetKey]string{},
@@ -74,6 +75,7 @@ type claim struct {
 
 type builder struct {
 	base        []byte
+	endpoints   map[string]claimedEndpoint
 	credentials map[string]Credential
 	entities    map[EntityRef]claim
 	scaleSets   map[ScaleSetKey]string // to the application that has it
@@ -98,6 +100,9 @@ func (b *builder) add(d Declaration) error {
 	if err := b.contradiction(d, credential, entity, set.ScaleSetKey); err != nil {
 		return err
 	}
+	if err := b.claimEndpoint(d); err != nil {
+		return err
+	}
 	b.credentials[credential.Name] = credential
 	if _, known := b.entities[entity.EntityRef]; !known {
 		b.entities[entity.EntityRef] = claim{Entity: entity, application: d.Application}
@@ -119,34 +124,12 @@ func (b *builder) contradiction(d Declaration, credential Credential, entity Ent
 		return fmt.Errorf("provider %s is already declared by %s; deploy one of them under another application name", d.ProviderName, other)
 	}
 	if other, known := b.entities[entity.EntityRef]; known && other.Credential != entity.Credential {
-		return fmt.Errorf("%s is registered with the GitHub App of %s; give both the same github-app-id and github-app-installation-id", entity, other.application)
+		return fmt.Errorf("%s is registered with the GitHub App or token of %s; give both the same", entity, other.application)
 	}
 	if other, known := b.credentials[credential.Name]; known && other.Description != credential.Description {
-		return errors.New("another application gives the same GitHub App another github-app-private-key; give both the same")
+		return fmt.Errorf("another application gives the same credential another %s; give both the same", secretOption(d))
 	}
 	return nil
-}
-
-func credentialOf(d Declaration) (Credential, error) {
-	key, problem := runnerconfig.PKCS1(d.PrivateKey)
-	if problem != "" {
-		return Credential{}, errors.New("github-app-private-key " + problem)
-	}
-	return Credential{
-		Name:           fmt.Sprintf("app-%d-%d", d.AppID, d.InstallationID),
-		Endpoint:       endpoint,
-		Description:    Mark(strconv.FormatInt(d.AppID, 10), strconv.FormatInt(d.InstallationID, 10), key.Reveal()),
-		AppID:          d.AppID,
-		InstallationID: d.InstallationID,
-		PrivateKey:     key,
-	}, nil
-}
-
-func entityOf(d Declaration) EntityRef {
-	if d.Repo != "" {
-		return NewEntityRef(KindRepository, d.Repo, endpoint)
-	}
-	return NewEntityRef(KindOrganization, d.Org, endpoint)
 }
 
 func (b *builder) scaleSetOf(d Declaration) (ScaleSet, *Template, error) {
@@ -168,6 +151,9 @@ func (b *builder) scaleSetOf(d Declaration) (ScaleSet, *Template, error) {
 			Max:         d.MaxRunner,
 			Enabled:     true,
 			ExtraSpecs:  specs,
+
+			RunnerPrefix:     cmp.Or(d.RunnerPrefix, defaultRunnerPrefix),
+			BootstrapTimeout: d.BootstrapTimeoutMinutes,
 		},
 	}
 	if d.Repo != "" {
@@ -260,6 +246,9 @@ func JoinLabels(labels []string) string {
 
 func (b *builder) state() State {
 	s := State{Templates: b.templates, ScaleSets: b.sets, Credentials: slices.Collect(maps.Values(b.credentials))}
+	for _, endpoint := range b.endpoints {
+		s.Endpoints = append(s.Endpoints, endpoint.Endpoint)
+	}
 	for _, entity := range b.entities {
 		s.Entities = append(s.Entities, entity.Entity)
 	}
@@ -269,6 +258,7 @@ func (b *builder) state() State {
 
 // Sort puts every slice into the order in which states are compared and shown.
 func (s *State) Sort() {
+	slices.SortFunc(s.Endpoints, func(a, b Endpoint) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.Credentials, func(a, b Credential) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.Entities, func(a, b Entity) int { return cmp.Compare(a.sortKey(), b.sortKey()) })
 	slices.SortFunc(s.Templates, func(a, b Template) int { return cmp.Compare(a.Name, b.Name) })

@@ -35,6 +35,8 @@ func declared(application string, changes ...func(*desired.Declaration)) desired
 			RunnerGroup:   "Default",
 			MinIdleRunner: 1,
 			MaxRunner:     3,
+
+			BootstrapTimeoutMinutes: 20,
 		},
 	}
 	for _, change := range changes {
@@ -63,6 +65,20 @@ func app(id, installation int64) func(*desired.Declaration) {
 	return func(d *desired.Declaration) { d.AppID, d.InstallationID = id, installation }
 }
 
+func token(token string) func(*desired.Declaration) {
+	return func(d *desired.Declaration) {
+		d.App, d.PrivateKey, d.Token = runnerconfig.App{}, secret.Value{}, secret.New(token)
+	}
+}
+
+func enterprise(slug string) func(*desired.Declaration) {
+	return func(d *desired.Declaration) { d.Org, d.Enterprise = "", slug }
+}
+
+func server(url, certificate string) func(*desired.Declaration) {
+	return func(d *desired.Declaration) { d.GitHubURL, d.GitHubCACertificate = url, certificate }
+}
+
 func key(pem string) func(*desired.Declaration) {
 	return func(d *desired.Declaration) { d.PrivateKey = secret.New(pem) }
 }
@@ -74,8 +90,15 @@ func mirror(url string) func(*desired.Declaration) {
 // shown is a state in one line for each object.
 func shown(s desired.State) string {
 	var lines []string
+	for _, e := range s.Endpoints {
+		lines = append(lines, fmt.Sprintf("endpoint %s: %s, %s, %s, certificate %q", e.Name, e.BaseURL, e.APIURL, e.UploadURL, e.CACertificate))
+	}
 	for _, c := range s.Credentials {
-		lines = append(lines, fmt.Sprintf("credential %s: App %d, installation %d at %s", c.Name, c.AppID, c.InstallationID, c.Endpoint))
+		if c.Token.Empty() {
+			lines = append(lines, fmt.Sprintf("credential %s: App %d, installation %d at %s", c.Name, c.AppID, c.InstallationID, c.Endpoint))
+		} else {
+			lines = append(lines, fmt.Sprintf("credential %s: token %s at %s", c.Name, c.Token.Reveal(), c.Endpoint))
+		}
 	}
 	for _, e := range s.Entities {
 		lines = append(lines, fmt.Sprintf("%s: %s", e, e.Credential))
@@ -127,6 +150,29 @@ organization acme: app-42-7
 template github_linux-smaller
 scale set plain of organization acme: plain with plain, template ""
 scale set smaller of organization acme: small with small, template "github_linux-smaller"`},
+		{"a token for each entity, an enterprise among them", []desired.Declaration{
+			declared("small", token("t1")), declared("large", token("t1")), declared("big", token("t2"), enterprise("Acme-Inc")),
+		}, `
+credential token-enterprise-acme-inc: token t2 at github.com
+credential token-organization-acme: token t1 at github.com
+enterprise acme-inc: token-enterprise-acme-inc
+organization acme: token-organization-acme
+scale set big of enterprise acme-inc: big with big, template ""
+scale set large of organization acme: large with large, template ""
+scale set small of organization acme: small with small, template ""`},
+		{"a server of one's own, shared, and the same App on another", []desired.Declaration{
+			declared("dotcom"), declared("small", server("https://ghes:8443", "ca")), declared("large", server("https://ghes:8443", "ca"), token("t1"), org("other")),
+		}, `
+endpoint ghes-8443: https://ghes:8443, https://ghes:8443/api/v3, https://ghes:8443/api/uploads, certificate "ca"
+credential app-42-7: App 42, installation 7 at github.com
+credential app-42-7-ghes-8443: App 42, installation 7 at ghes-8443
+credential token-organization-other-ghes-8443: token t1 at ghes-8443
+organization acme at ghes-8443: app-42-7-ghes-8443
+organization other at ghes-8443: token-organization-other-ghes-8443
+organization acme: app-42-7
+scale set small of organization acme at ghes-8443: small with small, template ""
+scale set large of organization other at ghes-8443: large with large, template ""
+scale set dotcom of organization acme: dotcom with dotcom, template ""`},
 		{"two entities may have a scale set of one name", []desired.Declaration{
 			declared("a", name("small"), mirror(mirrorURL)), declared("b", name("small"), repo("acme/widgets"), mirror(mirrorURL)),
 		}, `
@@ -163,11 +209,27 @@ func TestBuildConflicts(t *testing.T) {
 		},
 		{
 			"App of an entity", declared("second", app(43, 7)),
-			"organization acme is registered with the GitHub App of first; give both the same github-app-id and github-app-installation-id",
+			"organization acme is registered with the GitHub App or token of first; give both the same",
 		},
 		{
 			"key of an App", declared("second", key(pkcs1PEM(keyTwo()))),
-			"another application gives the same GitHub App another github-app-private-key; give both the same",
+			"another application gives the same credential another github-app-private-key; give both the same",
+		},
+		{
+			"certificate of a server", declared("second", server("https://ghes", "other"), org("another")),
+			"zeroth has other URLs or another certificate for the server https://ghes; give both the same",
+		},
+		{
+			"server in the clear", declared("second", server("http://ghes", "ca"), org("another")),
+			"zeroth has other URLs or another certificate for the server http://ghes; give both the same",
+		},
+		{
+			"token of an entity", declared("second", server("https://ghes", "ca"), token("t2"), org("tokened")),
+			"another application gives the same credential another github-token; give both the same",
+		},
+		{
+			"App of an entity with a token", declared("second", server("https://ghes", "ca"), org("tokened")),
+			"organization tokened at ghes is registered with the GitHub App or token of zeroth; give both the same",
 		},
 		{"no key at all", declared("second", key("not a key")), noKey},
 		{"key of another kind", declared("second", key(ellipticPEM())), noKey},
@@ -181,9 +243,10 @@ func TestBuildConflicts(t *testing.T) {
 		}), `cannot use "00-aproxy" as the name of a pre-install script: 00- and 01- are for those that set up the proxy`},
 	} {
 		t.Run(row.summary, func(t *testing.T) {
-			state, conflicts := desired.Build([]desired.Declaration{declared("first"), row.second, declared("third")}, []byte(base))
+			zeroth := declared("zeroth", server("https://ghes", "ca"), token("t1"), org("tokened"))
+			state, conflicts := desired.Build([]desired.Declaration{zeroth, declared("first"), row.second, declared("third")}, []byte(base))
 			assert.Equal(t, []desired.Conflict{{Application: "second", Reason: row.want}}, conflicts)
-			others, none := desired.Build([]desired.Declaration{declared("first"), declared("third")}, []byte(base))
+			others, none := desired.Build([]desired.Declaration{zeroth, declared("first"), declared("third")}, []byte(base))
 			assert.Empty(t, none)
 			assert.Equal(t, others, state, "the others go on, and nothing of the second is left")
 		})
@@ -201,7 +264,7 @@ func TestBuildKeepsTheFirstWhateverItsName(t *testing.T) {
 func TestBuildConflictNamesTheFirstOfMany(t *testing.T) {
 	_, conflicts := desired.Build([]desired.Declaration{declared("first"), declared("second"), declared("third", app(43, 7))}, []byte(base))
 	require.Len(t, conflicts, 1)
-	assert.Contains(t, conflicts[0].Reason, "the GitHub App of first;")
+	assert.Contains(t, conflicts[0].Reason, "the GitHub App or token of first;")
 }
 
 func TestBuildWithTemplateThatHasNoPlaceForOptions(t *testing.T) {
@@ -235,7 +298,7 @@ func TestBuildSettings(t *testing.T) {
 	require.Empty(t, conflicts)
 	require.Len(t, state.ScaleSets, 2)
 	assert.Equal(t, desired.Settings{
-		Image: "ubuntu", Flavor: "m1.small", OSArch: "amd64", RunnerGroup: "big", MinIdle: 1, Max: 3, Enabled: true, ExtraSpecs: "{}",
+		Image: "ubuntu", Flavor: "m1.small", OSArch: "amd64", RunnerGroup: "big", MinIdle: 1, Max: 3, Enabled: true, ExtraSpecs: "{}", RunnerPrefix: "garm", BootstrapTimeout: 20,
 	}, state.ScaleSets[0].Settings)
 	assert.Equal(t, "Ubuntu,x64", state.ScaleSets[0].Labels)
 	assert.Equal(t, "Default", state.ScaleSets[1].RunnerGroup, "a repository has no other group")
@@ -252,6 +315,28 @@ func TestBuildIsStable(t *testing.T) {
 		slices.Reverse(declarations)
 		again, _ := desired.Build(declarations, []byte(base))
 		require.Equal(t, first, again)
+	}
+}
+
+// Names of credentials and endpoints fit GARM's columns of 64 characters, and stay apart.
+func TestForgeNamesFit(t *testing.T) {
+	host := "https://" + strings.Repeat("h", 200)
+	state, conflicts := desired.Build([]desired.Declaration{
+		declared("a", token("t1"), repo("acme/"+strings.Repeat("r", 100)), server(host+"1", "")),
+		declared("b", token("t2"), repo("acme/"+strings.Repeat("r", 99)+"s"), server(host+"1", "")),
+		declared("c", server(host+"2", "")),
+	}, []byte(base))
+	require.Empty(t, conflicts)
+	names := map[string]bool{}
+	for _, e := range state.Endpoints {
+		names[e.Name] = true
+	}
+	for _, c := range state.Credentials {
+		names[c.Name] = true
+	}
+	assert.Len(t, names, 5)
+	for name := range names {
+		assert.LessOrEqual(t, len(name), 64, name)
 	}
 }
 

@@ -16,13 +16,25 @@ import (
 // State is what GARM contains, or should contain, as far as this charm cares. Slices are sorted by name. IDs are GARM's
 // and are zero in a state that is only wanted.
 type State struct {
+	Endpoints   []Endpoint
 	Credentials []Credential
 	Entities    []Entity
 	Templates   []Template
 	ScaleSets   []ScaleSet
 }
 
-// Credential is how GARM authenticates at a forge endpoint.
+// Endpoint is a GitHub Enterprise Server, or GARM's own endpoint for github.com. Its name is its identity.
+type Endpoint struct {
+	Name        string
+	Description string // like Credential.Description, with the digest of what follows
+	BaseURL     string
+	APIURL      string
+	UploadURL   string
+	// CACertificate is in PEM; GARM can replace it, and never forget it.
+	CACertificate string
+}
+
+// Credential is how GARM authenticates at a forge endpoint: with a GitHub App or, if there is a Token, with that.
 type Credential struct {
 	ID       uint
 	Name     string
@@ -33,9 +45,10 @@ type Credential struct {
 	AppID          int64
 	InstallationID int64
 	PrivateKey     secret.Value // PEM, PKCS#1
+	Token          secret.Value
 }
 
-// EntityRef identifies an organisation or a repository. Make it with NewEntityRef.
+// EntityRef identifies an organisation, a repository or an enterprise. Make it with NewEntityRef.
 type EntityRef struct {
 	Kind     string // one of the Kind constants
 	Name     string // owner/name for a repository
@@ -46,6 +59,7 @@ type EntityRef struct {
 const (
 	KindOrganization = "organization"
 	KindRepository   = "repository"
+	KindEnterprise   = "enterprise"
 )
 
 // NewEntityRef folds the name's case, which neither GARM nor GitHub tells apart.
@@ -53,9 +67,15 @@ func NewEntityRef(kind, name, endpoint string) EntityRef {
 	return EntityRef{Kind: kind, Name: strings.ToLower(name), Endpoint: endpoint}
 }
 
-func (r EntityRef) String() string { return r.Kind + " " + r.Name }
+// String names the server too unless it is github.com: two servers may each have an entity of the same name.
+func (r EntityRef) String() string {
+	if r.Endpoint == GitHubCom {
+		return r.Kind + " " + r.Name
+	}
+	return r.Kind + " " + r.Name + " at " + r.Endpoint
+}
 
-// Entity is an organisation or a repository that GARM serves.
+// Entity is an organisation, a repository or an enterprise that GARM serves.
 type Entity struct {
 	EntityRef
 
@@ -123,7 +143,10 @@ type Settings struct {
 	MinIdle, Max int
 	Enabled      bool
 	ExtraSpecs   string // JSON with sorted keys, "{}" when there are none
-	Template     string // name of a template of the charm's own; empty for GARM's system template
+	// RunnerPrefix is what the runners' names begin with, BootstrapTimeout how many minutes one may take to register.
+	RunnerPrefix     string
+	BootstrapTimeout int
+	Template         string // name of a template of the charm's own; empty for GARM's system template
 }
 
 const mark = "Managed by the garm charm"

@@ -45,16 +45,26 @@ func (a arbitrary) settings(templates ...string) desired.Settings {
 	}
 }
 
+// endpointOf is a credential's: it never changes.
+func endpointOf(credential string) string {
+	return map[string]string{"c0": desired.GitHubCom, "c1": "e1", "c2": "e2", "c3": "e3"}[credential]
+}
+
+func (a arbitrary) endpoint(name string) desired.Endpoint {
+	return desired.Endpoint{Name: name, BaseURL: pick(a, []string{"https://u0", "https://u1"}), CACertificate: pick(a, []string{"", "", "", "ca"})}
+}
+
+func (a arbitrary) organization(name string, credentials []desired.Credential) desired.Entity {
+	credential := pick(a, credentials)
+	return desired.Entity{EntityRef: desired.NewEntityRef(desired.KindOrganization, name, credential.Endpoint), Credential: credential.Name}
+}
+
 // garm is a state that GARM can be in: what is referred to is there.
 func (a arbitrary) garm() desired.State {
 	var s desired.State
 	id := uint(0)
 	next := func() uint { id++; return id }
-	for _, name := range []string{"c0", "c1", "c2"} {
-		if a.yes() || name == "c0" {
-			s.Credentials = append(s.Credentials, desired.Credential{ID: next(), Name: name, Description: a.description(name)})
-		}
-	}
+	a.forge(&s, next)
 	templates := []string{""}
 	for _, name := range []string{"t-s0", "t-s1", "t-s2"} {
 		if a.yes() {
@@ -66,7 +76,8 @@ func (a arbitrary) garm() desired.State {
 		if !a.yes() {
 			continue
 		}
-		e := desired.Entity{EntityRef: organization(name), ID: strconv.Itoa(int(next())), Credential: pick(a, s.Credentials).Name}
+		e := a.organization(name, s.Credentials)
+		e.ID = strconv.Itoa(int(next()))
 		s.Entities = append(s.Entities, e)
 		for _, name := range []string{"s0", "s1", "s2"} {
 			if a.yes() {
@@ -76,6 +87,22 @@ func (a arbitrary) garm() desired.State {
 	}
 	s.Sort()
 	return s
+}
+
+// forge makes the credentials, and the endpoints that they are of.
+func (a arbitrary) forge(s *desired.State, next func() uint) {
+	s.Endpoints = []desired.Endpoint{{Name: desired.GitHubCom, Description: "GARM's own"}}
+	for _, name := range []string{"c0", "c1", "c2"} {
+		if !a.yes() && name != "c0" {
+			continue
+		}
+		s.Credentials = append(s.Credentials, desired.Credential{ID: next(), Name: name, Description: a.description(name), Endpoint: endpointOf(name)})
+		if name != "c0" {
+			e := a.endpoint(endpointOf(name))
+			e.Description = a.description(e.Name)
+			s.Endpoints = append(s.Endpoints, e)
+		}
+	}
 }
 
 func (a arbitrary) scaleSetInGARM(id uint, entity desired.EntityRef, name string, templates []string) desired.ScaleSet {
@@ -95,12 +122,12 @@ func (a arbitrary) scaleSetInGARM(id uint, entity desired.EntityRef, name string
 func (a arbitrary) wanted() desired.State {
 	var s desired.State
 	for _, name := range []string{"c0", "c1", "c3"} {
-		s.Credentials = append(s.Credentials, desired.Credential{Name: name, Description: desired.Mark(name, strconv.Itoa(a.IntN(2)))})
+		s.Credentials = append(s.Credentials, desired.Credential{Name: name, Description: desired.Mark(name, strconv.Itoa(a.IntN(2))), Endpoint: endpointOf(name)})
 	}
 	used := map[string]bool{}
 	application := 2 // a0 and a1 may be held, and declare nothing then
 	for _, name := range []string{"o0", "o1", "o3"} {
-		e := desired.Entity{EntityRef: organization(name), Credential: pick(a, s.Credentials).Name}
+		e := a.organization(name, s.Credentials)
 		for _, name := range []string{"s0", "s1", "s3"} {
 			if a.IntN(3) > 0 {
 				continue
@@ -123,6 +150,13 @@ func (a arbitrary) wanted() desired.State {
 	s.Credentials = slices.DeleteFunc(s.Credentials, func(c desired.Credential) bool {
 		return !slices.ContainsFunc(s.Entities, func(e desired.Entity) bool { return e.Credential == c.Name })
 	})
+	for _, c := range s.Credentials {
+		if c.Endpoint != desired.GitHubCom {
+			e := a.endpoint(c.Endpoint)
+			e.Description = desired.Mark(e.Name, e.BaseURL, e.CACertificate)
+			s.Endpoints = append(s.Endpoints, e)
+		}
+	}
 	delete(used, "")
 	for _, name := range slices.Sorted(maps.Keys(used)) {
 		s.Templates = append(s.Templates, desired.Template{Name: name, Description: desired.Mark(name, strconv.Itoa(a.IntN(2)))})

@@ -58,7 +58,7 @@ scale-set large of=other`
 		return named
 	}
 	assert.Equal(t, map[string][]string{
-		"create credential app":                        nil,
+		"create credential app":                        {"endpoint github.com"},
 		"create organization acme":                     {"credential app"},
 		"create organization other":                    {"credential app"},
 		"create template t-small":                      nil,

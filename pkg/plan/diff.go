@@ -43,16 +43,19 @@ func entityOfSet(s desired.ScaleSet) desired.EntityRef { return s.Entity }
 
 func (d *differ) wantCredentials() {
 	for _, want := range d.want.Credentials {
+		if d.isOutOfReach(want.Endpoint) {
+			continue
+		}
 		have, exists := find(d.current.Credentials, want.Name, nameOfCredential)
-		c := Change{Name: CredentialName(want.Name), Credential: &want}
+		c := Change{Name: CredentialName(want.Name), Credential: &want, Needs: []string{EndpointName(want.Endpoint)}}
 		switch {
 		case !exists:
-			c.Verb, c.Why = Create, "a configurator uses this GitHub App"
+			c.Verb, c.Why = Create, "a configurator uses it"
 		case !desired.IsMarked(have.Description) || have.Description == want.Description:
 			continue
 		default:
 			want.ID = have.ID
-			c.Verb, c.Why = Update, "its App or key has changed"
+			c.Verb, c.Why = Update, "its App, key or token has changed"
 		}
 		d.change(c)
 	}
@@ -60,6 +63,9 @@ func (d *differ) wantCredentials() {
 
 func (d *differ) wantEntities() {
 	for _, want := range d.want.Entities {
+		if d.isOutOfReach(want.Endpoint) {
+			continue
+		}
 		have, exists := find(d.current.Entities, want.EntityRef, refOfEntity)
 		c := Change{Name: want.String(), Entity: &want, Needs: []string{CredentialName(want.Credential)}}
 		switch {
@@ -116,7 +122,7 @@ func (d *differ) isDeferred(template string) bool {
 
 func (d *differ) wantScaleSets() {
 	for _, want := range d.want.ScaleSets {
-		if d.isDeferred(want.Template) {
+		if d.isDeferred(want.Template) || d.isOutOfReach(want.Entity.Endpoint) {
 			continue
 		}
 		have, exists := find(d.current.ScaleSets, want.ScaleSetKey, keyOfSet)
@@ -184,6 +190,8 @@ func settingsDifference(have, want desired.Settings) string {
 	add("min idle runners", have.MinIdle, want.MinIdle)
 	add("max runners", have.Max, want.Max)
 	add("enabled", have.Enabled, want.Enabled)
+	add("runner prefix", have.RunnerPrefix, want.RunnerPrefix)
+	add("bootstrap timeout", have.BootstrapTimeout, want.BootstrapTimeout)
 	add("template", cmp.Or(have.Template, "GARM's own"), cmp.Or(want.Template, "GARM's own"))
 	if have.ExtraSpecs != want.ExtraSpecs {
 		parts = append(parts, "pre-install scripts changed")

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"maps"
 
 	"github.com/garm-charms/garm-charms/pkg/desired"
@@ -13,6 +14,8 @@ type Inventory struct {
 	Entities map[string]bool `json:"entities,omitempty"`
 	// ScaleSets has the scale sets by ID.
 	ScaleSets map[uint]Owned `json:"scale-sets,omitempty"`
+	// Certificates are those, in PEM and by the endpoint's name, that GARM needs as long as it has the endpoint.
+	Certificates map[string]string `json:"certificates,omitempty"`
 }
 
 // Owned is what must be known of a scale set when nobody declares it any more.
@@ -23,7 +26,7 @@ type Owned struct {
 
 // Clone returns a copy with maps of its own, ready to be added to.
 func (i Inventory) Clone() Inventory {
-	clone := Inventory{Entities: map[string]bool{}, ScaleSets: map[uint]Owned{}}
+	clone := Inventory{Entities: map[string]bool{}, ScaleSets: map[uint]Owned{}, Certificates: maps.Clone(i.Certificates)}
 	maps.Copy(clone.Entities, i.Entities)
 	maps.Copy(clone.ScaleSets, i.ScaleSets)
 	return clone
@@ -33,7 +36,7 @@ func (i Inventory) Clone() Inventory {
 // wanted, and with the entities that are wanted and have a credential of the charm's own. An entity has no other trace of
 // who made it when the request was given up and GARM carried it out later.
 func (i Inventory) Settle(current, want desired.State) Inventory {
-	settled := Inventory{Entities: map[string]bool{}, ScaleSets: map[uint]Owned{}}
+	settled := Inventory{Entities: map[string]bool{}, ScaleSets: map[uint]Owned{}, Certificates: i.settleCertificates(current, want)}
 	for _, e := range current.Entities {
 		_, wanted := find(want.Entities, e.EntityRef, refOfEntity)
 		credential, _ := find(current.Credentials, e.Credential, nameOfCredential)
@@ -50,4 +53,20 @@ func (i Inventory) Settle(current, want desired.State) Inventory {
 		}
 	}
 	return settled
+}
+
+// settleCertificates keeps the text of a certificate as it was declared: GARM returns it without what else stood in it.
+func (i Inventory) settleCertificates(current, want desired.State) map[string]string {
+	certificates := map[string]string{}
+	for _, e := range current.Endpoints {
+		if e.CACertificate != "" && desired.IsMarked(e.Description) {
+			certificates[e.Name] = cmp.Or(i.Certificates[e.Name], e.CACertificate)
+		}
+	}
+	for _, e := range want.Endpoints {
+		if e.CACertificate != "" {
+			certificates[e.Name] = e.CACertificate
+		}
+	}
+	return certificates
 }

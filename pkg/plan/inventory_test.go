@@ -41,6 +41,21 @@ scale-set small of=acme`)
 	assert.Contains(t, inventory.ScaleSets, uint(99), "the argument stays")
 }
 
+// What a server needs to be trusted is known for as long as GARM has the server, in the words of who declared it.
+func TestSettleCertificates(t *testing.T) {
+	current, _ := world(t, `
+endpoint drained ca=drained
+endpoint known ca=sanitised
+endpoint wanted ca=old
+endpoint public
+endpoint theirs ca=theirs foreign`)
+	want := wanted(t, `
+endpoint wanted ca=new
+endpoint coming ca=coming`)
+	known := plan.Inventory{Certificates: map[string]string{"known": "declared", "wanted": "old", "gone": "gone"}}
+	assert.Equal(t, map[string]string{"drained": "drained", "known": "declared", "wanted": "new", "coming": "coming"}, known.Settle(current, want).Certificates)
+}
+
 func TestInventoryIsKeptAsJSON(t *testing.T) {
 	inventory := plan.Inventory{Entities: map[string]bool{"uuid": true}, ScaleSets: map[uint]plan.Owned{7: {Application: "small", Provider: "cloud"}}}
 	text, err := json.Marshal(inventory)

@@ -70,6 +70,8 @@ func (m *model) carryOut(t *testing.T, p plan.Plan, inventory *plan.Inventory) {
 
 func (m *model) apply(c plan.Change, inventory *plan.Inventory) error {
 	switch {
+	case c.Endpoint != nil:
+		return m.endpoint(c.Verb, *c.Endpoint)
 	case c.Credential != nil:
 		return m.credential(c.Verb, *c.Credential)
 	case c.Entity != nil:
@@ -101,9 +103,24 @@ func write[T any](list []T, verb plan.Verb, object T, same func(T) bool) ([]T, e
 
 func (m *model) nextID() uint { m.lastID++; return m.lastID }
 
+func (m *model) endpoint(verb plan.Verb, e desired.Endpoint) (err error) {
+	if verb == plan.Delete && slices.ContainsFunc(m.Credentials, func(c desired.Credential) bool { return c.Endpoint == e.Name }) {
+		return errors.New("in use")
+	}
+	if verb == plan.Update && slices.ContainsFunc(m.Credentials, func(c desired.Credential) bool { return c.Endpoint == e.Name }) &&
+		slices.ContainsFunc(m.Endpoints, func(other desired.Endpoint) bool { return other.Name == e.Name && other.BaseURL != e.BaseURL }) {
+		return errors.New("cannot update endpoint URLs with existing credentials")
+	}
+	m.Endpoints, err = write(m.Endpoints, verb, e, func(other desired.Endpoint) bool { return other.Name == e.Name })
+	return err
+}
+
 func (m *model) credential(verb plan.Verb, c desired.Credential) (err error) {
 	if verb == plan.Delete && slices.ContainsFunc(m.Entities, func(e desired.Entity) bool { return e.Credential == c.Name }) {
 		return errors.New("in use")
+	}
+	if !slices.ContainsFunc(m.Endpoints, func(e desired.Endpoint) bool { return e.Name == c.Endpoint }) {
+		return errors.New("no such endpoint")
 	}
 	same := func(other desired.Credential) bool { return other.ID == c.ID }
 	if verb == plan.Create {
@@ -192,6 +209,7 @@ func (m *model) endRunners() {
 func (m *model) untouchable(scope plan.Scope) desired.State {
 	held := only(m.ScaleSets, func(s desired.ScaleSet) bool { return scope.Held[scope.Inventory.ScaleSets[s.ID].Application] })
 	s := desired.State{
+		Endpoints:   only(m.Endpoints, func(e desired.Endpoint) bool { return !desired.IsMarked(e.Description) }),
 		Credentials: only(m.Credentials, func(c desired.Credential) bool { return !desired.IsMarked(c.Description) }),
 		Entities:    only(m.Entities, func(e desired.Entity) bool { return !scope.Inventory.Entities[e.ID] }),
 		Templates: only(m.Templates, func(t desired.Template) bool {
@@ -230,19 +248,34 @@ func assertReached(t *testing.T, have, want desired.State, p plan.Plan) {
 			assert.Equal(t, template.Description, have.Templates[i].Description)
 		}
 	}
-	for _, entity := range want.Entities {
-		assert.True(t, slices.ContainsFunc(have.Entities, func(e desired.Entity) bool { return e.EntityRef == entity.EntityRef }))
-	}
+	assertForgeReached(t, have, want, deferred)
 	for _, set := range want.ScaleSets {
 		i := slices.IndexFunc(have.ScaleSets, func(other desired.ScaleSet) bool { return other.ScaleSetKey == set.ScaleSetKey })
 		switch {
-		case deferred("template " + set.Template):
+		case deferred("template " + set.Template), deferred("endpoint " + set.Entity.Endpoint):
 		case i >= 0:
 			assert.Equal(t, set.Settings, have.ScaleSets[i].Settings)
 			assert.Equal(t, set.Provider != have.ScaleSets[i].Provider || set.Labels != have.ScaleSets[i].Labels, deferred(set.String()))
 		default:
 			assert.True(t, deferred(set.String()), "%s is neither there nor deferred", set)
 		}
+	}
+}
+
+func assertForgeReached(t *testing.T, have, want desired.State, deferred func(name string) bool) {
+	t.Helper()
+	for _, endpoint := range want.Endpoints {
+		i := slices.IndexFunc(have.Endpoints, func(other desired.Endpoint) bool { return other.Name == endpoint.Name })
+		require.GreaterOrEqual(t, i, 0)
+		if !deferred("endpoint " + endpoint.Name) {
+			assert.Equal(t, endpoint.BaseURL, have.Endpoints[i].BaseURL)
+		}
+	}
+	for _, entity := range want.Entities {
+		if deferred("endpoint " + entity.Endpoint) {
+			continue
+		}
+		assert.True(t, slices.ContainsFunc(have.Entities, func(e desired.Entity) bool { return e.EntityRef == entity.EntityRef }))
 	}
 }
 
@@ -257,6 +290,9 @@ func assertNothingLeft(t *testing.T, have, want desired.State, scope plan.Scope)
 		}
 		for _, e := range s.Entities {
 			stays["credential "+e.Credential] = true
+		}
+		for _, c := range s.Credentials {
+			stays["endpoint "+c.Endpoint] = true
 		}
 	}
 	for _, set := range want.ScaleSets {
@@ -283,6 +319,11 @@ func ownNames(have desired.State, inventory plan.Inventory) (names []string) {
 			names = append(names, "template "+template.Name)
 		}
 	}
+	for _, endpoint := range have.Endpoints {
+		if desired.IsMarked(endpoint.Description) {
+			names = append(names, "endpoint "+endpoint.Name)
+		}
+	}
 	for _, credential := range have.Credentials {
 		if desired.IsMarked(credential.Description) {
 			names = append(names, "credential "+credential.Name)
@@ -293,6 +334,9 @@ func ownNames(have desired.State, inventory plan.Inventory) (names []string) {
 
 func describe(s desired.State) string {
 	text := ""
+	for _, e := range s.Endpoints {
+		text += fmt.Sprintf("endpoint %s %s %q %s\n", e.Name, e.BaseURL, e.CACertificate, e.Description)
+	}
 	for _, c := range s.Credentials {
 		text += fmt.Sprintf("%d credential %s %s\n", c.ID, c.Name, c.Description)
 	}

@@ -21,7 +21,7 @@ const (
 	Delete Verb = "delete"
 )
 
-// Change is one change to one object: exactly one of Credential, Entity, Template and ScaleSet is set, to what is wanted
+// Change is one change to one object: exactly one of Endpoint, Credential, Entity, Template and ScaleSet is set, to what is wanted
 // for Create and Update and to what GARM has for Drain and Delete. An object that exists has GARM's ID in either case.
 type Change struct {
 	Verb Verb
@@ -34,6 +34,7 @@ type Change struct {
 	// Needs names the objects whose changes, if there are any in the plan, must have been made before this one.
 	Needs []string
 
+	Endpoint   *desired.Endpoint
 	Credential *desired.Credential
 	Entity     *desired.Entity
 	Template   *desired.Template
@@ -86,6 +87,7 @@ type Scope struct {
 // deleted; a scale set that is wanted and exists already is taken over.
 func Diff(current, want desired.State, scope Scope) Plan {
 	d := differ{current: current, want: want, scope: scope}
+	d.wantEndpoints()
 	d.wantCredentials()
 	d.wantEntities()
 	d.wantTemplates()
@@ -94,5 +96,6 @@ func Diff(current, want desired.State, scope Scope) Plan {
 	d.pruneTemplates()
 	d.pruneEntities()
 	d.pruneCredentials()
+	d.pruneEndpoints()
 	return d.plan
 }

@@ -16,19 +16,33 @@ organization acme credential=app
 template t-small
 scale-set small of=acme template=t-small`
 
+// diffRow is what GARM has and what is wanted, in the language of world, and the plan that leads there.
+type diffRow struct {
+	summary    string
+	have, want string
+	held       []string
+	providers  []string // cloud when nil
+	plan       string
+}
+
+func (row diffRow) run(t *testing.T) {
+	current, inventory := world(t, row.have)
+	providers := set("cloud")
+	if row.providers != nil {
+		providers = set(row.providers...)
+	}
+	p := plan.Diff(current, wanted(t, row.want), plan.Scope{Inventory: inventory, Held: set(row.held...), Providers: providers})
+	assert.Equal(t, strings.TrimSpace(row.plan), strings.TrimSpace(p.String()))
+	assert.Equal(t, strings.Count("\n"+p.String(), "\ndefer ") == strings.Count(p.String(), "\n"), p.Empty())
+}
+
 func TestDiff(t *testing.T) {
-	for _, row := range []struct {
-		summary    string
-		have, want string
-		held       []string
-		providers  []string // cloud when nil
-		plan       string
-	}{
+	for _, row := range []diffRow{
 		{summary: "nothing at all"},
 		{
 			summary: "all is new", want: one,
 			plan: `
-create credential app: a configurator uses this GitHub App
+create credential app: a configurator uses it
 create organization acme: a configurator declares a scale set for it
 create template t-small: its scale set has runner options
 create scale set small of organization acme: small declares it`,
@@ -41,14 +55,14 @@ drain scale set small of organization acme: no configurator declares it any more
 delete scale set small of organization acme: no configurator declares it any more
 delete template t-small: no scale set refers to it any more
 delete organization acme: no configurator declares a scale set for it any more
-delete credential app: no configurator uses this GitHub App any more`,
+delete credential app: no configurator uses it any more`,
 		},
 
 		// Credentials.
 		{
 			summary: "key is rotated",
 			have:    `credential app made-from=old`, want: `credential app made-from=new`,
-			plan: `update credential app: its App or key has changed`,
+			plan: `update credential app: its App, key or token has changed`,
 		},
 		{summary: "foreign credential of that name", have: `credential app foreign`, want: `credential app made-from=new`},
 		{summary: "foreign credential that nobody wants", have: `credential by-hand foreign`},
@@ -69,9 +83,9 @@ organization acme credential=old`,
 credential new
 organization acme credential=new`,
 			plan: `
-create credential new: a configurator uses this GitHub App
+create credential new: a configurator uses it
 update organization acme: credential old -> new
-delete credential old: no configurator uses this GitHub App any more`,
+delete credential old: no configurator uses it any more`,
 		},
 		{
 			summary: "foreign entity keeps its credential",
@@ -81,7 +95,7 @@ organization acme credential=theirs foreign`,
 			want: `
 credential app
 organization acme credential=app`,
-			plan: `create credential app: a configurator uses this GitHub App`,
+			plan: `create credential app: a configurator uses it`,
 		},
 		{
 			summary: "entity with a foreign scale set stays, and so does its credential",
@@ -188,7 +202,7 @@ scale-set small of=acme labels=gpu,X64`,
 		{
 			summary: "provider is not loaded", want: one, providers: []string{"other"},
 			plan: `
-create credential app: a configurator uses this GitHub App
+create credential app: a configurator uses it
 create organization acme: a configurator declares a scale set for it
 create template t-small: its scale set has runner options
 defer scale set small of organization acme: GARM has not loaded provider cloud yet`,
@@ -276,7 +290,7 @@ scale-set small of=acme disabled max=0`,
 			plan: `
 delete scale set small of organization acme: no configurator declares it any more
 delete organization acme: no configurator declares a scale set for it any more
-delete credential app: no configurator uses this GitHub App any more`,
+delete credential app: no configurator uses it any more`,
 		},
 		{
 			summary: "half drained counts as not drained",
@@ -350,15 +364,6 @@ create organization other: a configurator declares a scale set for it
 defer template t-small: it is still that of scale set small of organization acme`,
 		},
 	} {
-		t.Run(row.summary, func(t *testing.T) {
-			current, inventory := world(t, row.have)
-			providers := set("cloud")
-			if row.providers != nil {
-				providers = set(row.providers...)
-			}
-			p := plan.Diff(current, wanted(t, row.want), plan.Scope{Inventory: inventory, Held: set(row.held...), Providers: providers})
-			assert.Equal(t, strings.TrimSpace(row.plan), strings.TrimSpace(p.String()))
-			assert.Equal(t, strings.Count("\n"+p.String(), "\ndefer ") == strings.Count(p.String(), "\n"), p.Empty())
-		})
+		t.Run(row.summary, row.run)
 	}
 }

@@ -91,7 +91,7 @@ func (d *differ) pruneCredentials() {
 		if used {
 			continue
 		}
-		d.change(Change{Verb: Delete, Name: CredentialName(have.Name), Why: "no configurator uses this GitHub App any more", Credential: &have, Needs: users})
+		d.change(Change{Verb: Delete, Name: CredentialName(have.Name), Why: "no configurator uses it any more", Credential: &have, Needs: users})
 	}
 }
 

@@ -13,12 +13,13 @@ import (
 
 // world reads a state from text, with one object on each line, and the inventory of those that are not foreign:
 //
-//	credential NAME [made-from=TEXT] [foreign]
-//	organization NAME credential=NAME [foreign]
+//	endpoint NAME [made-from=TEXT] [url=TEXT] [ca=TEXT] [foreign]
+//	credential NAME [made-from=TEXT] [endpoint=NAME] [foreign]
+//	organization NAME credential=NAME [endpoint=NAME] [foreign]
 //	template NAME [made-from=TEXT] [foreign]
-//	scale-set NAME of=ORGANIZATION [app=NAME] [template=NAME] [provider=NAME] [labels=A,B] [runners=N] [busy=N] [foreign]
+//	scale-set NAME of=ORGANIZATION [endpoint=NAME] [app=NAME] [template=NAME] [provider=NAME] [labels=A,B] [runners=N] [busy=N] [foreign]
 //
-// and the settings of a scale set: image, flavor, arch, group, idle, max, specs, disabled. Its application has its name,
+// and the settings of a scale set: image, flavor, arch, group, idle, max, specs, prefix, timeout, disabled. Its application has its name,
 // unless said otherwise. GARM's IDs are the numbers of the lines.
 func world(t *testing.T, text string) (desired.State, plan.Inventory) {
 	t.Helper()
@@ -71,12 +72,14 @@ type object struct {
 func (o object) into(s *desired.State, inventory plan.Inventory, kind string) {
 	o.t.Helper()
 	switch kind {
+	case "endpoint":
+		s.Endpoints = append(s.Endpoints, desired.Endpoint{Name: o.name, Description: o.description(), BaseURL: o.text("url", "https://"+o.name), CACertificate: o.text("ca", "")})
 	case "credential":
-		s.Credentials = append(s.Credentials, desired.Credential{ID: o.id, Name: o.name, Description: o.description()})
+		s.Credentials = append(s.Credentials, desired.Credential{ID: o.id, Name: o.name, Description: o.description(), Endpoint: o.text("endpoint", desired.GitHubCom)})
 	case "template":
 		s.Templates = append(s.Templates, desired.Template{ID: o.id, Name: o.name, Description: o.description()})
 	case "organization":
-		e := desired.Entity{EntityRef: organization(o.name), ID: strconv.Itoa(int(o.id)), Credential: o.attributes["credential"]}
+		e := desired.Entity{EntityRef: o.organization(o.name), ID: strconv.Itoa(int(o.id)), Credential: o.attributes["credential"]}
 		s.Entities = append(s.Entities, e)
 		if !o.foreign() {
 			inventory.Entities[e.ID] = true
@@ -90,6 +93,10 @@ func (o object) into(s *desired.State, inventory plan.Inventory, kind string) {
 	default:
 		require.Fail(o.t, "no such kind of object: "+kind)
 	}
+}
+
+func (o object) organization(name string) desired.EntityRef {
+	return desired.NewEntityRef(desired.KindOrganization, name, o.text("endpoint", desired.GitHubCom))
 }
 
 func (o object) foreign() bool {
@@ -107,11 +114,12 @@ func (o object) description() string {
 func (o object) scaleSet() desired.ScaleSet {
 	_, disabled := o.attributes["disabled"]
 	return desired.ScaleSet{
-		ScaleSetKey: desired.ScaleSetKey{Entity: organization(o.attributes["of"]), Name: o.name},
+		ScaleSetKey: desired.ScaleSetKey{Entity: o.organization(o.attributes["of"]), Name: o.name},
 		Settings: desired.Settings{
 			Image: o.text("image", "ubuntu"), Flavor: o.text("flavor", "m1"), OSArch: o.text("arch", "amd64"), RunnerGroup: o.text("group", "Default"),
 			MinIdle: o.number("idle", 0), Max: o.number("max", 3), Enabled: !disabled,
 			ExtraSpecs: o.text("specs", "{}"), Template: o.text("template", ""),
+			RunnerPrefix: o.text("prefix", "garm"), BootstrapTimeout: o.number("timeout", 20),
 		},
 		ID:          o.id,
 		Application: o.text("app", o.name),
@@ -134,10 +142,6 @@ func (o object) number(key string, otherwise int) int {
 	number, err := strconv.Atoi(o.text(key, strconv.Itoa(otherwise)))
 	require.NoError(o.t, err)
 	return number
-}
-
-func organization(name string) desired.EntityRef {
-	return desired.NewEntityRef(desired.KindOrganization, name, "github.com")
 }
 
 func set(names ...string) map[string]bool {

@@ -111,6 +111,8 @@ func (a *applier) neededFailed(c plan.Change) error {
 
 func (a *applier) dispatch(ctx context.Context, c plan.Change) error {
 	switch {
+	case c.Endpoint != nil:
+		return a.endpoint(ctx, c.Verb, *c.Endpoint)
 	case c.Credential != nil:
 		return a.credential(ctx, c.Verb, *c.Credential)
 	case c.Entity != nil:
@@ -123,6 +125,27 @@ func (a *applier) dispatch(ctx context.Context, c plan.Change) error {
 	return fmt.Errorf("cannot %s %s: the change names no object", c.Verb, c.Name)
 }
 
+func (a *applier) endpoint(ctx context.Context, verb plan.Verb, e desired.Endpoint) error {
+	var certificate []byte
+	if e.CACertificate != "" {
+		certificate = []byte(e.CACertificate)
+	}
+	var err error
+	switch verb {
+	case plan.Delete:
+		return a.client.DeleteEndpoint(ctx, e.Name)
+	case plan.Create:
+		_, err = a.client.CreateEndpoint(ctx, garmparams.CreateGithubEndpointParams{
+			Name: e.Name, Description: e.Description, BaseURL: e.BaseURL, APIBaseURL: e.APIURL, UploadBaseURL: e.UploadURL, CACertBundle: certificate,
+		})
+	default:
+		_, err = a.client.UpdateEndpoint(ctx, e.Name, garmparams.UpdateGithubEndpointParams{
+			Description: &e.Description, BaseURL: &e.BaseURL, APIBaseURL: &e.APIURL, UploadBaseURL: &e.UploadURL, CACertBundle: certificate,
+		})
+	}
+	return err
+}
+
 func (a *applier) credential(ctx context.Context, verb plan.Verb, c desired.Credential) error {
 	if verb == plan.Delete {
 		return a.client.DeleteCredential(ctx, c.ID)
@@ -131,7 +154,10 @@ func (a *applier) credential(ctx context.Context, verb plan.Verb, c desired.Cred
 		Name:        c.Name,
 		Description: c.Description,
 		Endpoint:    c.Endpoint,
-		App:         &garmapi.App{ID: c.AppID, InstallationID: c.InstallationID, PrivateKey: c.PrivateKey},
+		Token:       c.Token,
+	}
+	if c.Token.Empty() {
+		body.App = &garmapi.App{ID: c.AppID, InstallationID: c.InstallationID, PrivateKey: c.PrivateKey}
 	}
 	var err error
 	if verb == plan.Create {
@@ -211,6 +237,9 @@ func (a *applier) createScaleSet(ctx context.Context, s desired.ScaleSet) error 
 	template := a.templates[s.Template]
 	owner := garmapi.EntityRef{Kind: garmparams.ForgeEntityType(s.Entity.Kind), ID: a.entities[s.Entity]}
 	created, err := a.client.CreateScaleSet(ctx, owner, garmparams.CreateScaleSetParams{
+		RunnerPrefix:           garmparams.RunnerPrefix{Prefix: s.RunnerPrefix},
+		RunnerBootstrapTimeout: uint(s.BootstrapTimeout),
+
 		Name:              s.Name,
 		ProviderName:      s.Provider,
 		MaxRunners:        uint(s.Max),
@@ -237,8 +266,11 @@ func (a *applier) createScaleSet(ctx context.Context, s desired.ScaleSet) error 
 
 func (a *applier) updateScaleSet(ctx context.Context, s desired.ScaleSet) error {
 	template := a.templates[s.Template]
-	minIdle, most := uint(s.MinIdle), uint(s.Max)
+	minIdle, most, timeout := uint(s.MinIdle), uint(s.Max), uint(s.BootstrapTimeout)
 	_, err := a.client.UpdateScaleSet(ctx, s.ID, garmparams.UpdateScaleSetParams{
+		RunnerPrefix:           garmparams.RunnerPrefix{Prefix: s.RunnerPrefix},
+		RunnerBootstrapTimeout: &timeout,
+
 		Enabled:           &s.Enabled,
 		MaxRunners:        &most,
 		MinIdleRunners:    &minIdle,

@@ -79,7 +79,7 @@ func TestDeleteThatGARMDoesNotDo(t *testing.T) {
 	assert.Empty(t, report.Inventory.ScaleSets)
 	assert.Empty(t, report.Inventory.Entities)
 	assert.Empty(t, l.onGitHub())
-	assert.Equal(t, desired.State{}, l.observe().State)
+	l.assertBare(l.observe())
 }
 
 func TestRotatedKeyIsTaken(t *testing.T) {
@@ -92,7 +92,7 @@ func TestRotatedKeyIsTaken(t *testing.T) {
 	l.key = right
 	p, report := l.pass(nil, l.declared("small"))
 	l.assertPlan(`
-update credential app-42-7: its App or key has changed
+update credential app-42-7: its App, key or token has changed
 create scale set small of organization acme: small declares it`, p, report)
 	p, report = l.pass(nil, l.declared("small"))
 	l.assertPlan("", p, report)
@@ -101,9 +101,9 @@ create scale set small of organization acme: small declares it`, p, report)
 	l.forge.Do(t, "POST", "/apps", fmt.Sprintf(`{"app_id":43,"installation_id":8,"key":%q}`, l.key.Reveal()))
 	p, report = l.pass(nil, l.declared("small", func(d *desired.Declaration) { d.AppID, d.InstallationID = 43, 8 }))
 	l.assertPlan(`
-create credential app-43-8: a configurator uses this GitHub App
+create credential app-43-8: a configurator uses it
 update organization acme: credential app-42-7 -> app-43-8
-delete credential app-42-7: no configurator uses this GitHub App any more`, p, report)
+delete credential app-42-7: no configurator uses it any more`, p, report)
 }
 
 // While GitHub hangs, so does GARM; one change is enough to find out.
@@ -131,7 +131,7 @@ func TestHangingGARMIsNotAskedTwice(t *testing.T) {
 	l.settle(l.declared("one"), l.declared("two"), l.declared("three", org("three")))
 	assert.Len(t, l.onGitHub(), 3)
 	l.settle()
-	assert.Equal(t, desired.State{}, l.observe().State)
+	l.assertBare(l.observe())
 }
 
 // A create whose answer was lost leaves a scale set on GitHub that GARM does not know.

@@ -113,6 +113,8 @@ func (l *lab) declared(application string, changes ...func(*desired.Declaration)
 			Machine:     runnerconfig.Machine{ImageID: "noble", Flavor: "m1.small", OSArch: "amd64"},
 			RunnerGroup: "Default",
 			MaxRunner:   2,
+
+			BootstrapTimeoutMinutes: 20,
 		},
 	}
 	for _, change := range changes {
@@ -200,4 +202,13 @@ func (l *lab) onGitHub() map[string]int {
 		ids[set.Name] = set.ID
 	}
 	return ids
+}
+
+// assertBare asserts that GARM has nothing but its own endpoint.
+func (l *lab) assertBare(o reconcile.Observation) {
+	l.t.Helper()
+	require.Len(l.t, o.Endpoints, 1)
+	assert.Equal(l.t, desired.GitHubCom, o.Endpoints[0].Name)
+	o.Endpoints = nil
+	assert.Equal(l.t, desired.State{}, o.State)
 }

@@ -23,7 +23,7 @@ func TestLife(t *testing.T) {
 	repo := func(d *desired.Declaration) { d.Org, d.Repo, d.RunnerGroup = "", "Acme/Widgets", "big" }
 
 	l.assertPlanned(`
-create credential app-42-7: a configurator uses this GitHub App
+create credential app-42-7: a configurator uses it
 create organization acme: a configurator declares a scale set for it
 create repository acme/widgets: a configurator declares a scale set for it
 create template github_linux-small: its scale set has runner options
@@ -87,7 +87,7 @@ delete template github_linux-small: no scale set refers to it any more`, declara
 	l.settle()
 	assert.Empty(t, l.onGitHub())
 	o = l.observe()
-	assert.Equal(t, desired.State{}, o.State)
+	l.assertBare(o)
 	assert.Empty(t, l.inventory.Entities)
 	assert.Empty(t, l.inventory.ScaleSets)
 }

@@ -74,6 +74,15 @@ func (o *Observation) readTemplates(ctx context.Context, client *garmapi.Client)
 }
 
 func (o *Observation) readForge(ctx context.Context, client *garmapi.Client) error {
+	endpoints, err := client.Endpoints(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range endpoints {
+		o.Endpoints = append(o.Endpoints, desired.Endpoint{
+			Name: e.Name, Description: e.Description, BaseURL: e.BaseURL, APIURL: e.APIBaseURL, UploadURL: e.UploadBaseURL, CACertificate: string(e.CACertBundle),
+		})
+	}
 	credentials, err := client.Credentials(ctx)
 	if err != nil {
 		return err
@@ -81,7 +90,7 @@ func (o *Observation) readForge(ctx context.Context, client *garmapi.Client) err
 	for _, c := range credentials {
 		o.Credentials = append(o.Credentials, desired.Credential{ID: c.ID, Name: c.Name, Endpoint: c.Endpoint.Name, Description: c.Description})
 	}
-	for _, kind := range []garmparams.ForgeEntityType{garmparams.ForgeEntityTypeOrganization, garmparams.ForgeEntityTypeRepository} {
+	for _, kind := range []garmparams.ForgeEntityType{garmparams.ForgeEntityTypeOrganization, garmparams.ForgeEntityTypeRepository, garmparams.ForgeEntityTypeEnterprise} {
 		entities, err := client.Entities(ctx, kind)
 		if err != nil {
 			return err
@@ -167,7 +176,11 @@ func observed(s garmparams.ScaleSet, templates map[uint]string) desired.ScaleSet
 			Max:         int(s.MaxRunners),
 			Enabled:     s.Enabled,
 			ExtraSpecs:  desired.CanonicalSpecs(s.ExtraSpecs),
-			Template:    templates[s.TemplateID],
+
+			RunnerPrefix:     s.GetRunnerPrefix(),
+			BootstrapTimeout: int(s.RunnerBootstrapTimeout),
+
+			Template: templates[s.TemplateID],
 		},
 	}
 }
@@ -179,5 +192,5 @@ func entityOf(s garmparams.ScaleSet) desired.EntityRef {
 	case s.OrgID != "":
 		return desired.NewEntityRef(desired.KindOrganization, s.OrgName, s.Endpoint.Name)
 	}
-	return desired.NewEntityRef(string(garmparams.ForgeEntityTypeEnterprise), s.EnterpriseName, s.Endpoint.Name)
+	return desired.NewEntityRef(desired.KindEnterprise, s.EnterpriseName, s.Endpoint.Name)
 }

@@ -63,7 +63,7 @@ func TestObserveWhatWasMadeByHand(t *testing.T) {
 	require.Len(t, o.ScaleSets, 2)
 	assert.Equal(t, desired.ScaleSet{
 		ScaleSetKey: desired.ScaleSetKey{Entity: acme, Name: "theirs"}, ID: made.ID, Provider: "cloud", Labels: "A,b",
-		Settings: desired.Settings{Image: "noble", Flavor: "m1.small", OSArch: "amd64", RunnerGroup: "Default", Max: 1, ExtraSpecs: "{}", Template: "github_linux"},
+		Settings: desired.Settings{Image: "noble", Flavor: "m1.small", OSArch: "amd64", RunnerGroup: "Default", Max: 1, ExtraSpecs: "{}", Template: "github_linux", RunnerPrefix: "garm", BootstrapTimeout: 20},
 	}, o.ScaleSets[0])
 	assert.Equal(t, desired.CanonicalSpecs([]byte(`{"a":"x","z":1}`)), o.ScaleSets[1].ExtraSpecs)
 	assert.Empty(t, o.ScaleSets[1].Template, "GARM's own has no name here")
@@ -72,7 +72,7 @@ func TestObserveWhatWasMadeByHand(t *testing.T) {
 	l.written()
 	p, report := l.pass(nil, l.declared("theirs", func(d *desired.Declaration) { d.Labels = []string{"a", "B"} }))
 	l.assertPlan(`
-create credential app-42-7: a configurator uses this GitHub App
+create credential app-42-7: a configurator uses it
 update scale set theirs of organization acme: max runners 1 -> 2, enabled false -> true, template github_linux -> GARM's own`, p, report)
 	assert.Equal(t, []string{"POST /github/credentials", "PUT /scalesets/{scalesetID}"}, l.written())
 	l.settle()

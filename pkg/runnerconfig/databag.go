@@ -112,7 +112,7 @@ func decode(source map[string]string, text func(field) string) (ScaleSet, []Prob
 			values[f.key] = value
 		}
 	}
-	var s ScaleSet
+	s := unset()
 	object, err := json.Marshal(values)
 	if err == nil {
 		err = json.Unmarshal(object, &s)

@@ -57,20 +57,16 @@ func (s ScaleSet) check(known []Problem) []Problem {
 		problems = []Problem{{Text: err.Error()}}
 	}
 	problems = append(problems, s.entityProblems()...)
+	problems = append(problems, s.credentialProblems()...)
 	problems = append(problems, s.redirectProblems()...)
+	place := map[string]int{}
+	for i, f := range fields() {
+		place[f.key] = i
+	}
+	slices.SortStableFunc(problems, func(a, b Problem) int { return place[a.Key] - place[b.Key] })
 	return slices.DeleteFunc(problems, func(p Problem) bool {
 		return slices.ContainsFunc(known, func(k Problem) bool { return k.Key == p.Key && k.Key != "" })
 	})
-}
-
-func (s ScaleSet) entityProblems() []Problem {
-	switch {
-	case s.Org == "" && s.Repo == "":
-		return []Problem{{Option: "org or repo", Key: "org", Missing: true}}
-	case s.Org != "" && s.Repo != "":
-		return []Problem{{Option: "org", Key: "org", Text: "and repo are both set; reset one of them"}}
-	}
-	return nil
 }
 
 // redirectProblems: the redirect to the proxy must not catch what goes to the proxy.
@@ -114,26 +110,33 @@ func told(failed validator.ValidationErrors) []Problem {
 // sentence says what a value must be, naming the entry of a list that is not.
 func sentence(e validator.FieldError) string {
 	text, known := map[string]string{ //nolint:gosec // the example of a URI is no secret
-		"weburl":      "must be a URL like http://host:port or https://host, without blanks",
-		"secreturi":   "must be a Juju secret like secret:abc123",
-		"githubname":  "must be the name of a GitHub organisation",
-		"ownername":   "must be owner/name, without .git at the end",
-		"oneof":       "must be one of " + strings.ReplaceAll(e.Param(), " ", ", "),
-		"gte":         "must be at least " + e.Param(),
-		"ltefield":    "must not be greater than max-runner",
-		"max":         "must be at most " + e.Param() + " characters long",
-		"maxentries":  "must have at most " + e.Param() + " entries",
-		"maxbytes":    "must be at most " + e.Param() + " bytes long",
-		"line":        "must be one line of text without control characters",
-		"printascii":  "must be printable ASCII",
-		"excludesall": "must have neither blanks nor slashes",
-		"needsproxy":  "needs runner-http-proxy to be set",
-		"ipv4net":     "must be a comma-separated list of IPv4 addresses or CIDRs like 10.0.0.0/8",
-		"ports":       "must be a comma-separated list of ports or ranges like 80,8000-8080, each in 1..65535",
-		"required":    "must not have empty entries",
-		"scriptnames": "must name each script with at most 128 letters, digits, dots, dashes and underscores, and not with 00- or 01- in front",
-		"scripttexts": "must not have empty scripts, or any with NUL characters",
-		"scriptbytes": "must be at most " + e.Param() + " bytes in all, counting 256 for each script beside its text: OpenStack takes no larger user data",
+		"weburl":       "must be a URL like http://host:port or https://host, without blanks",
+		"secreturi":    "must be a Juju secret like secret:abc123",
+		"serverurl":    "must be a URL like https://github.example.com, without path, user or query",
+		"apiurl":       "must be a URL without user or query",
+		"needsserver":  "needs github-url to name a GitHub Enterprise Server",
+		"pem":          "must be certificates in PEM, without a private key",
+		"githubname":   "must be the name of a GitHub organisation",
+		"enterprise":   "must be the enterprise's name as in its address github.com/enterprises/NAME",
+		"runnerprefix": "must be at most 40 letters, digits and dashes, with no dash at either end",
+		"ownername":    "must be owner/name, without .git at the end",
+		"oneof":        "must be one of " + strings.ReplaceAll(e.Param(), " ", ", "),
+		"gte":          "must be at least " + e.Param(),
+		"lte":          "must be at most " + e.Param(),
+		"ltefield":     "must not be greater than max-runner",
+		"max":          "must be at most " + e.Param() + " characters long",
+		"maxentries":   "must have at most " + e.Param() + " entries",
+		"maxbytes":     "must be at most " + e.Param() + " bytes long",
+		"line":         "must be one line of text without control characters",
+		"printascii":   "must be printable ASCII",
+		"excludesall":  "must have neither blanks nor slashes",
+		"needsproxy":   "needs runner-http-proxy to be set",
+		"ipv4net":      "must be a comma-separated list of IPv4 addresses or CIDRs like 10.0.0.0/8",
+		"ports":        "must be a comma-separated list of ports or ranges like 80,8000-8080, each in 1..65535",
+		"required":     "must not have empty entries",
+		"scriptnames":  "must name each script with at most 128 letters, digits, dots, dashes and underscores, and not with 00- or 01- in front",
+		"scripttexts":  "must not have empty scripts, or any with NUL characters",
+		"scriptbytes":  "must be at most " + e.Param() + " bytes in all, counting 256 for each script beside its text: OpenStack takes no larger user data",
 	}[e.Tag()]
 	if !known {
 		text = "is not valid (" + e.Tag() + ")"
@@ -150,12 +153,17 @@ func single() map[string]func(string) bool {
 	owner := matches(`^[A-Za-z0-9][A-Za-z0-9_-]{0,38}$`) // an enterprise's users have an underscore in their names
 	repoName := matches(`^[A-Za-z0-9._-]{1,100}$`)
 	return map[string]func(string) bool{
-		"weburl":     isWebURL,
-		"ipv4net":    isIPv4Net,
-		"ports":      func(text string) bool { _, _, ok := portRange(text); return ok },
-		"secreturi":  IsSecretURI,
-		"githubname": matches(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}$`),
-		"line":       func(text string) bool { return !strings.ContainsFunc(text, unicode.IsControl) },
+		"weburl":       isWebURL,
+		"ipv4net":      isIPv4Net,
+		"ports":        func(text string) bool { _, _, ok := portRange(text); return ok },
+		"secreturi":    IsSecretURI,
+		"githubname":   matches(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}$`),
+		"enterprise":   matches(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`),
+		"runnerprefix": matches(`^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38}[A-Za-z0-9])?$`),
+		"serverurl":    isServerURL,
+		"apiurl":       isAPIURL,
+		"pem":          isCertificates,
+		"line":         func(text string) bool { return !strings.ContainsFunc(text, unicode.IsControl) },
 		"ownername": func(text string) bool {
 			first, name, _ := strings.Cut(text, "/")
 			return owner(first) && repoName(name) && strings.Trim(name, ".") != "" && !strings.HasSuffix(name, ".git")
@@ -176,6 +184,7 @@ func rules() map[string]validator.Func {
 		"needsproxy": func(f validator.FieldLevel) bool {
 			return f.Field().Len() == 0 || f.Parent().FieldByName("RunnerHTTPProxy").String() != ""
 		},
+		"needsserver": func(f validator.FieldLevel) bool { return f.Parent().FieldByName("GitHubURL").String() != "" },
 	}
 	for tag, rule := range single() {
 		all[tag] = func(f validator.FieldLevel) bool { return rule(f.Field().String()) }

@@ -1,12 +1,19 @@
 package runnerconfig_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"maps"
+	"math/big"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
 )
@@ -29,6 +36,20 @@ func TestParseRules(t *testing.T) {
 		notPrinted  = "name must be printable ASCII"
 		notWhole    = "github-app-id must be a whole number"
 	)
+	const (
+		notServer = "github-url must be a URL like https://github.example.com, without path, user or query"
+		noServer  = " needs github-url to name a GitHub Enterprise Server"
+		notPEM    = "github-ca-certificate must be certificates in PEM, without a private key"
+		noPrefix  = "runner-prefix must be at most 40 letters, digits and dashes, with no dash at either end"
+		noSlug    = "enterprise must be the enterprise's name as in its address github.com/enterprises/NAME"
+		ghes      = "https://github.example.com"
+	)
+	certificate, key := selfSigned(t)
+	token := func(set map[string]string) map[string]string {
+		options := map[string]string{"github-app-id": "", "github-app-installation-id": "", "github-app-private-key": "", "github-token": "secret:t0"}
+		maps.Copy(options, set)
+		return options
+	}
 	long := strings.Repeat("x", 65537)
 	for _, row := range []struct {
 		summary string
@@ -39,8 +60,9 @@ func TestParseRules(t *testing.T) {
 		{"blank is unset", map[string]string{"dockerhub-mirror": "  ", "pre-job-script": "\n"}, nil},
 		{"values are stripped", map[string]string{"os-arch": " amd64 "}, nil},
 		{"every missing option", map[string]string{"name": "", "flavor": " ", "github-app-id": ""}, []string{"name is required", "github-app-id is required", "flavor is required"}},
-		{"no entity", map[string]string{"org": ""}, []string{"org or repo is required"}},
-		{"two entities", map[string]string{"repo": "acme/widgets"}, []string{"org and repo are both set; reset one of them"}},
+		{"no entity", map[string]string{"org": ""}, []string{"org or repo or enterprise is required"}},
+		{"two entities", map[string]string{"repo": "acme/widgets"}, []string{"org and repo are set; reset all but one"}},
+		{"three entities", map[string]string{"repo": "acme/widgets", "enterprise": "acme", "github-app-id": "", "github-app-installation-id": "", "github-app-private-key": "", "github-token": "secret:t0"}, []string{"org and repo and enterprise are set; reset all but one"}},
 		{"repository", map[string]string{"org": "", "repo": "acme/widgets.go"}, nil},
 		{"repository without owner", map[string]string{"org": "", "repo": "widgets"}, []string{ownerName}},
 		{"repository with path", map[string]string{"org": "", "repo": "acme/widgets/x"}, []string{ownerName}},
@@ -158,6 +180,50 @@ func TestParseRules(t *testing.T) {
 		{"pre-install scripts too large together", map[string]string{"pre-install-scripts": "a: " + long[:12288] + "\nb: " + long[:12288]}, []string{scriptBytes}},
 		{"secret of another model", map[string]string{"openstack-password": "secret://0b5e3c0e-0000-4000-8000-000000000000/abc123"}, nil},
 		{"name of a secret", map[string]string{"openstack-password": "secret:my_secret"}, []string{notSecret}},
+		{"token", token(nil), nil},
+		{"neither App nor token", token(map[string]string{"github-token": ""}), []string{
+			"github-app-id is required", "github-app-installation-id is required", "github-app-private-key (or github-token in place of the three) is required",
+		}},
+		{"part of an App", map[string]string{"github-app-installation-id": ""}, []string{"github-app-installation-id is required"}},
+		{"App and token", map[string]string{"github-token": "secret:t0"}, []string{
+			"github-token and github-app-id, github-app-installation-id, github-app-private-key are both set; reset one or the other",
+		}},
+		{"part of an App and token", token(map[string]string{"github-app-id": "1"}), []string{"github-token and github-app-id are both set; reset one or the other"}},
+		{"token in the clear", token(map[string]string{"github-token": "ghp_0123456789"}), []string{"github-token must be a Juju secret like secret:abc123"}},
+		{"enterprise", token(map[string]string{"org": "", "enterprise": "acme-inc"}), nil},
+		{"enterprise with an App", map[string]string{"org": "", "enterprise": "acme"}, []string{"enterprise needs github-token: a GitHub App cannot register an enterprise's runners"}},
+		{"longest enterprise", token(map[string]string{"org": "", "enterprise": long[:100]}), nil},
+		{"enterprise too long", token(map[string]string{"org": "", "enterprise": long[:101]}), []string{noSlug}},
+		{"enterprise's URL", token(map[string]string{"org": "", "enterprise": "github.com/enterprises/acme"}), []string{noSlug}},
+
+		{"server", map[string]string{"github-url": ghes + "/"}, nil},
+		{"server on a port, in the clear", map[string]string{"github-url": "http://github.example.com:8080"}, nil},
+		{"server with path", map[string]string{"github-url": ghes + "/acme"}, []string{notServer}},
+		{"server with user", map[string]string{"github-url": "https://me:pw@github.example.com"}, []string{notServer}},
+		{"server with query", map[string]string{"github-url": ghes + "?a"}, []string{notServer}},
+		{"server without scheme", map[string]string{"github-url": "github.example.com"}, []string{"github-url" + notURL}},
+		{"server's other URLs", map[string]string{"github-url": ghes, "github-api-url": "https://api.example.com/v3", "github-upload-url": "https://uploads.example.com"}, nil},
+		{"API with user", map[string]string{"github-url": ghes, "github-api-url": "https://me@api.example.com"}, []string{"github-api-url must be a URL without user or query"}},
+		{"API without server", map[string]string{"github-api-url": "https://api.example.com"}, []string{"github-api-url" + noServer}},
+		{"API of github.com", map[string]string{"github-url": "https://GitHub.com/", "github-api-url": "https://api.github.com"}, []string{"github-api-url" + noServer}},
+		{"uploads without server", map[string]string{"github-upload-url": ghes}, []string{"github-upload-url" + noServer}},
+		{"certificate", map[string]string{"github-url": ghes, "github-ca-certificate": certificate}, nil},
+		{"certificates with remarks", map[string]string{"github-url": ghes, "github-ca-certificate": "# ours\n" + certificate + "\n\n# theirs\n" + certificate}, nil},
+		{"certificate without server", map[string]string{"github-ca-certificate": certificate}, []string{"github-ca-certificate" + noServer}},
+		{"certificate's private key", map[string]string{"github-url": ghes, "github-ca-certificate": certificate + key}, []string{notPEM}},
+		{"certificate cut off", map[string]string{"github-url": ghes, "github-ca-certificate": certificate + certificate[:60]}, []string{notPEM}},
+		{"path of a certificate", map[string]string{"github-url": ghes, "github-ca-certificate": "/etc/ssl/ca.pem"}, []string{notPEM}},
+		{"certificates too large", map[string]string{"github-url": ghes, "github-ca-certificate": certificate + long}, []string{"github-ca-certificate must be at most 65536 bytes long"}},
+
+		{"longest prefix", map[string]string{"runner-prefix": long[:40]}, nil},
+		{"prefix too long", map[string]string{"runner-prefix": long[:41]}, []string{noPrefix}},
+		{"prefix of one", map[string]string{"runner-prefix": "a"}, nil},
+		{"prefix with dash at its end", map[string]string{"runner-prefix": "acme-"}, []string{noPrefix}},
+		{"prefix with dot", map[string]string{"runner-prefix": "a.b"}, []string{noPrefix}},
+		{"shortest bootstrap timeout", map[string]string{"bootstrap-timeout-minutes": "1"}, nil},
+		{"no bootstrap timeout", map[string]string{"bootstrap-timeout-minutes": "0"}, []string{"bootstrap-timeout-minutes must be at least 1"}},
+		{"a day", map[string]string{"bootstrap-timeout-minutes": "1440"}, nil},
+		{"longer than a day", map[string]string{"bootstrap-timeout-minutes": "1441"}, []string{"bootstrap-timeout-minutes must be at most 1440"}},
 		{"several at once", map[string]string{"max-runner": "0", "dockerhub-mirror": "x", "flavor": ""}, []string{
 			"flavor is required", "dockerhub-mirror" + notURL, "max-runner must be at least 1",
 		}},
@@ -173,4 +239,20 @@ func TestParseRules(t *testing.T) {
 			assert.ElementsMatch(t, row.want, got)
 		})
 	}
+}
+
+// selfSigned is a certificate in PEM and its private key.
+func selfSigned(t *testing.T) (certificate, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	require.NoError(t, err)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	encode := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	return encode("CERTIFICATE", der), encode("PRIVATE KEY", keyDER)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // ScaleSet is everything that one garm-configurator application declares: a scale set, the provider that boots its
-// runners, the App that registers them and how they behave.
+// runners, the GitHub that they are for, what registers them there and how they behave.
 //
 // The json tag of a field is its key in the databag, the option tag the operator's name for it. A field without
 // option tag comes from elsewhere in the configurator's model.
@@ -19,14 +19,20 @@ type ScaleSet struct {
 	Name string `json:"name,omitempty" option:"name" validate:"required,max=64,printascii,excludesall= /\\"`
 
 	Provider
+	Forge
 	App
+	// TokenSecret is a Juju secret's URI like Provider.PasswordSecret; its content is a personal access token, which registers
+	// the runners in place of an App.
+	TokenSecret string `json:"github_token_secret_uri,omitempty" option:"github-token" validate:"omitempty,secreturi"`
 	Machine
 	Options
 
-	// Org is the GitHub organisation the runners serve, Repo the repository as owner/name; exactly one is set.
-	Org  string `json:"org,omitempty" option:"org" validate:"omitempty,githubname"`
-	Repo string `json:"repo,omitempty" option:"repo" validate:"omitempty,ownername"`
-	// RunnerGroup is GitHub's runner group; it has a meaning for an organisation only.
+	// Org is the GitHub organisation the runners serve, Repo the repository as owner/name, Enterprise the enterprise's slug;
+	// exactly one is set.
+	Org        string `json:"org,omitempty" option:"org" validate:"omitempty,githubname"`
+	Repo       string `json:"repo,omitempty" option:"repo" validate:"omitempty,ownername"`
+	Enterprise string `json:"enterprise,omitempty" option:"enterprise" validate:"omitempty,enterprise"`
+	// RunnerGroup is GitHub's runner group; it has no meaning for a repository.
 	RunnerGroup string `json:"runner_group,omitempty" option:"runner-group" validate:"omitempty,max=64,line"`
 	// Labels are what a workflow's runs-on may name beside the scale set's name; GARM's database has room for 64 characters
 	// of each (GARM database/sql/models.go, Tag).
@@ -34,6 +40,10 @@ type ScaleSet struct {
 	// MinIdleRunner is how many runners wait for a job, MaxRunner how many there may be.
 	MinIdleRunner int `json:"min_idle_runner,string" option:"min-idle-runner" validate:"gte=0,ltefield=MaxRunner"`
 	MaxRunner     int `json:"max_runner,string" option:"max-runner" validate:"gte=1"`
+	// RunnerPrefix is what the runners' names begin with; empty means GARM's own.
+	RunnerPrefix string `json:"runner_prefix,omitempty" option:"runner-prefix" validate:"omitempty,runnerprefix"`
+	// BootstrapTimeoutMinutes is how long a runner may take from its creation to its registration until GARM replaces it.
+	BootstrapTimeoutMinutes int `json:"runner_bootstrap_timeout,string" option:"bootstrap-timeout-minutes" validate:"gte=1,lte=1440"`
 }
 
 // Provider is the OpenStack project in which the runners boot, and GARM's name for it.
@@ -54,12 +64,12 @@ type Provider struct {
 	PasswordSecret string `json:"openstack_password_secret_uri,omitempty" option:"openstack-password" validate:"required,secreturi"`
 }
 
-// App is the GitHub App that registers the runners.
+// App is the GitHub App that registers the runners. All of it is set or nothing.
 type App struct {
-	AppID          int64 `json:"github_app_id,string,omitempty" option:"github-app-id" validate:"required,gte=1"`
-	InstallationID int64 `json:"github_installation_id,string,omitempty" option:"github-app-installation-id" validate:"required,gte=1"`
+	AppID          int64 `json:"github_app_id,string,omitempty" option:"github-app-id" validate:"omitempty,gte=1"`
+	InstallationID int64 `json:"github_installation_id,string,omitempty" option:"github-app-installation-id" validate:"omitempty,gte=1"`
 	// PrivateKeySecret is a Juju secret's URI like Provider.PasswordSecret; its content is the App's key in PEM.
-	PrivateKeySecret string `json:"github_private_key_secret_uri,omitempty" option:"github-app-private-key" validate:"required,secreturi"`
+	PrivateKeySecret string `json:"github_private_key_secret_uri,omitempty" option:"github-app-private-key" validate:"omitempty,secreturi"`
 }
 
 // Machine is what a runner is booted from.
@@ -100,7 +110,14 @@ func (s *ScaleSet) normalise() {
 	if s.RunnerGroup == "" || s.RunnerGroup == "default" {
 		s.RunnerGroup = DefaultRunnerGroup
 	}
+	s.Forge.normalise()
 }
+
+// unset is a scale set of which nothing is said: a key that is absent leaves its value as it is here.
+func unset() ScaleSet { return ScaleSet{BootstrapTimeoutMinutes: DefaultBootstrapTimeout} }
 
 // DefaultRunnerGroup is GitHub's name of the group that every organisation has.
 const DefaultRunnerGroup = "Default"
+
+// DefaultBootstrapTimeout is GARM's, in minutes (GARM util/appdefaults/appdefaults.go, DefaultRunnerBootstrapTimeout).
+const DefaultBootstrapTimeout = 20

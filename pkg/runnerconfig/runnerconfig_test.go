@@ -64,6 +64,38 @@ func TestEncodeDecodeKeepsEverything(t *testing.T) {
 	assert.Subset(t, runnerconfig.Keys(), []string{"name", "repo", "openstack_password_secret_uri", "github_installation_id"})
 }
 
+func TestForgeIsNormalised(t *testing.T) {
+	parse := func(set map[string]string) runnerconfig.ScaleSet {
+		t.Helper()
+		options := validOptions()
+		maps.Copy(options, set)
+		parsed, problems := runnerconfig.Parse(options)
+		require.Empty(t, problems)
+		return parsed
+	}
+	assert.Empty(t, parse(map[string]string{"github-url": "https://GitHub.com/"}).GitHubURL)
+	server := parse(map[string]string{"github-url": "https://GitHub.Example.com/"})
+	assert.Equal(t, "https://github.example.com", server.GitHubURL)
+	assert.Equal(t, "https://github.example.com/api/v3", server.APIURL())
+	assert.Equal(t, "https://github.example.com/api/uploads", server.UploadURL())
+	server = parse(map[string]string{"github-url": "https://g", "github-api-url": "https://API.example.com/V3/", "github-upload-url": "https://u/"})
+	assert.Equal(t, "https://api.example.com/V3", server.APIURL())
+	assert.Equal(t, "https://u", server.UploadURL())
+}
+
+// What an older configurator does not publish is GARM's default.
+func TestDecodeWithoutBootstrapTimeout(t *testing.T) {
+	parsed, problems := runnerconfig.Parse(validOptions())
+	require.Empty(t, problems)
+	parsed.ProviderName, parsed.ImageID = "small", "image-1"
+	bag, err := parsed.Encode()
+	require.NoError(t, err)
+	delete(bag, "runner_bootstrap_timeout")
+	decoded, err := runnerconfig.Decode(bag)
+	require.NoError(t, err)
+	assert.Equal(t, 20, decoded.BootstrapTimeoutMinutes)
+}
+
 func TestDecodeTrustsNothing(t *testing.T) {
 	valid := func() map[string]string {
 		parsed, problems := runnerconfig.Parse(validOptions())

@@ -82,9 +82,9 @@ func (f Findings) judgeScaleSet(want desired.ScaleSet) configurator.Answer {
 	return answer
 }
 
-// isOf tells whether the object with that name is the scale set or its template.
+// isOf tells whether the object with that name is the scale set, its template or its server's endpoint.
 func isOf(name string, want desired.ScaleSet) bool {
-	return name == want.String() || name == plan.TemplateName(want.Template)
+	return name == want.String() || name == plan.TemplateName(want.Template) || name == plan.EndpointName(want.Entity.Endpoint)
 }
 
 // number is an ID as text, empty for none.

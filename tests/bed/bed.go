@@ -37,7 +37,9 @@ type Config struct {
 type Bed struct {
 	Model  *juju.Model
 	GitHub *github.Server
-	Cloud  provider.Cloud
+	// Enterprise is a GitHub Enterprise Server, at EnterpriseURL, which no image trusts.
+	Enterprise *github.Server
+	Cloud      provider.Cloud
 
 	config      Config
 	operatorDir string // where relative paths start
@@ -48,6 +50,11 @@ type Bed struct {
 
 // ModelName is the name of every bed's Juju model.
 const ModelName = "ci"
+
+// EnterpriseURL is the address of the bed's GitHub Enterprise Server.
+const EnterpriseURL = "https://" + enterpriseName + ":8443"
+
+const enterpriseName = "ghes.example.com"
 
 // ProxyName is the name of an HTTP proxy, for runners that are told to use one.
 const ProxyName = "proxy.example.com"
@@ -61,7 +68,7 @@ const (
 // New builds the world; nothing is deployed in it.
 func New(ctx context.Context, c Config) (*Bed, error) {
 	b := &Bed{config: c, operatorDir: c.Dir, machines: map[string]*runner.Machine{}}
-	for _, step := range []func(context.Context) error{b.startNetwork, b.startGitHub, b.openCloud, b.layImages, b.placeCharms, b.startModel} {
+	for _, step := range []func(context.Context) error{b.startNetwork, b.startForges, b.openCloud, b.layImages, b.placeCharms, b.startModel} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, b.Close())
 		}
@@ -96,33 +103,44 @@ func (b *Bed) startNetwork(context.Context) error {
 	return nil
 }
 
-// startGitHub serves GitHub's own names at the gateway, so that GARM and the runners use them unconfigured. The proxy's
-// name resolves too; nothing listens behind it, since what a runner sends to aproxy ends in its stand-in.
-func (b *Bed) startGitHub(context.Context) error {
+// startForges serves GitHub's own names at the gateway, so that GARM and the runners use them unconfigured, and an
+// Enterprise Server beside it. The proxy's name resolves too; nothing listens behind it, since what a runner sends to aproxy
+// ends in its stand-in.
+func (b *Bed) startForges(context.Context) (err error) {
+	if b.GitHub, err = b.serve("443"); err != nil {
+		return err
+	}
+	if b.Enterprise, err = b.serve("8443"); err != nil {
+		return err
+	}
+	for _, name := range append(github.Names(), enterpriseName, ProxyName) {
+		if err := b.network.SetName(name, b.network.Gateway()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serve runs a GitHub on a port of the gateway.
+func (b *Bed) serve(port string) (*github.Server, error) {
 	server, err := github.New(github.Options{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	archive, err := runner.Tarball()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	server.SetRunner("2.330.0", archive)
-	listener, err := net.Listen("tcp", net.JoinHostPort(b.network.Gateway().String(), "443"))
+	listener, err := net.Listen("tcp", net.JoinHostPort(b.network.Gateway().String(), port))
 	if err != nil {
-		return fmt.Errorf("cannot serve GitHub: %w", err)
+		return nil, fmt.Errorf("cannot serve GitHub: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ctx, listener) }()
 	b.closers = append(b.closers, func() error { cancel(); return <-served })
-	for _, name := range append(github.Names(), ProxyName) {
-		if err := b.network.SetName(name, b.network.Gateway()); err != nil {
-			return err
-		}
-	}
-	b.GitHub = server
-	return nil
+	return server, nil
 }
 
 func (b *Bed) openCloud(context.Context) error {

@@ -115,7 +115,7 @@ func (g *GARM) Template(ctx context.Context, id uint) ([]byte, error) {
 // nothing was written in between.
 func (g *GARM) State(ctx context.Context) (string, error) {
 	var text strings.Builder
-	for _, path := range []string{"/controller", "/github/endpoints", "/github/credentials", "/organizations", "/repositories", "/templates", "/scalesets"} {
+	for _, path := range []string{"/controller", "/github/endpoints", "/github/credentials", "/organizations", "/repositories", "/enterprises", "/templates", "/scalesets"} {
 		answer, err := g.Do(ctx, http.MethodGet, path, nil)
 		if err != nil {
 			return "", err

@@ -8,14 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/garm-charms/garm-charms/tests/github"
 	"github.com/garm-charms/garm-charms/tests/juju"
 	"github.com/garm-charms/garm-charms/tests/runner"
 )
@@ -52,7 +50,8 @@ func Params(dir string, built Built) testscript.Params {
 			"gone":              command((*Script).gone),
 			"tick":              command((*Script).tick),
 			"as":                as,
-			"github":            command((*Script).github),
+			"github":            command(func(s *Script, args []string) (string, error) { return s.forge(s.GitHub, args) }),
+			"ghes":              command(func(s *Script, args []string) (string, error) { return s.forge(s.Enterprise, args) }),
 			"garm":              command((*Script).garm),
 			"boot":              command((*Script).boot),
 			"runner":            command((*Script).runner),
@@ -282,47 +281,6 @@ func (s *Script) noLeaks([]string) (string, error) {
 		err = fmt.Errorf("secrets leaked: %s", strings.Join(leaks, "; "))
 	}
 	return fmt.Sprintf("%d secrets searched\n", len(secrets)), err
-}
-
-// github add-org NAME | add-repo OWNER/NAME | add-app ID INSTALLATION KEYFILE | scale-sets ORG | fail STATUS | fail hang | heal
-func (s *Script) github(args []string) (string, error) {
-	switch args[0] {
-	case "add-org":
-		return "", s.GitHub.AddEntity(github.Organization(args[1]))
-	case "add-repo":
-		owner, name, _ := strings.Cut(args[1], "/")
-		return "", s.GitHub.AddEntity(github.Repository(owner, name))
-	case "add-app":
-		var app, installation int64
-		if _, err := fmt.Sscan(args[1]+" "+args[2], &app, &installation); err != nil {
-			return "", err
-		}
-		return "", s.AddApp(app, installation, args[3])
-	case "scale-sets":
-		var names strings.Builder
-		for _, set := range s.GitHub.ScaleSets(github.Organization(args[1])) {
-			fmt.Fprintln(&names, set.Name)
-		}
-		return names.String(), nil
-	case "fail":
-		return "", s.failGitHub(args[1])
-	case "heal":
-		s.GitHub.Heal()
-		return "", nil
-	}
-	return "", fmt.Errorf("unknown: github %s", args[0])
-}
-
-// failGitHub has GitHub answer every request with a status, or "hang": never.
-func (s *Script) failGitHub(how string) error {
-	if how == "hang" {
-		return s.GitHub.Fail(github.Match{}, github.Fault{Hang: true})
-	}
-	status, err := strconv.Atoi(how)
-	if err != nil {
-		return err
-	}
-	return s.GitHub.Fail(github.Match{}, github.Fault{Status: status})
 }
 
 // garm get PATH | post PATH FILE | put PATH FILE | template-of SCALE-SET | state | runners | writes

@@ -28,11 +28,15 @@ const (
 
 // AddApp registers a GitHub App whose new key it writes to a file in the operator's directory.
 func (b *Bed) AddApp(appID, installationID int64, file string) error {
+	return b.addApp(b.GitHub, appID, installationID, file)
+}
+
+func (b *Bed) addApp(server *github.Server, appID, installationID int64, file string) error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return err
 	}
-	b.GitHub.AddApp(appID, installationID, &key.PublicKey)
+	server.AddApp(appID, installationID, &key.PublicKey)
 	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 	return os.WriteFile(filepath.Join(b.operatorDir, file), text, 0o600)
 }

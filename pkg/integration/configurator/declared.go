@@ -89,12 +89,19 @@ func read(ctx context.Context, tools *hook.Tools, relation hook.Relation, revisi
 }
 
 func relationSecrets(ctx context.Context, tools *hook.Tools, s runnerconfig.ScaleSet, revision hook.Revision) (Secrets, error) {
-	password, err := relationSecret(ctx, tools, "openstack-password", s.PasswordSecret, revision)
-	if err != nil {
-		return Secrets{}, err
+	var read Secrets
+	for _, k := range kinds() {
+		uri := *k.uri(&s)
+		if uri == "" {
+			continue
+		}
+		value, err := relationSecret(ctx, tools, k.option, uri, revision)
+		if err != nil {
+			return Secrets{}, err
+		}
+		*k.value(&read) = value
 	}
-	key, err := relationSecret(ctx, tools, "github-app-private-key", s.PrivateKeySecret, revision)
-	return Secrets{Password: password, PrivateKey: key}, err
+	return read, nil
 }
 
 func relationSecret(ctx context.Context, tools *hook.Tools, option, uri string, revision hook.Revision) (secret.Value, error) {

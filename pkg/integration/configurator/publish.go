@@ -21,7 +21,8 @@ const secretKey = "value"
 // Secrets are what a declaration's secrets hold.
 type Secrets struct {
 	Password   secret.Value // of the OpenStack user
-	PrivateKey secret.Value // of the GitHub App, PEM
+	PrivateKey secret.Value // of the GitHub App, PEM; empty if there is a Token
+	Token      secret.Value // personal access token; empty if there is a PrivateKey
 }
 
 // Publication is one relation in which this unit may declare its application's scale set.
@@ -58,12 +59,15 @@ func Publications(ctx context.Context, tools *hook.Tools, env hook.Env) ([]Publi
 // may call it.
 func (p Publication) Declare(ctx context.Context, s runnerconfig.ScaleSet, secrets Secrets, answer Answer, application string) error {
 	s.ProviderName = p.providerName(answer, application)
-	var err error
-	if s.PasswordSecret, err = p.copySecret(ctx, passwordLabel, secrets.Password, p.own[passwordKey]); err != nil {
-		return err
-	}
-	if s.PrivateKeySecret, err = p.copySecret(ctx, keyLabel, secrets.PrivateKey, p.own[keyKey]); err != nil {
-		return err
+	for _, k := range kinds() {
+		uri := k.uri(&s)
+		if *uri == "" {
+			continue
+		}
+		var err error
+		if *uri, err = p.copySecret(ctx, k.label, *k.value(&secrets), p.own[k.key]); err != nil {
+			return err
+		}
 	}
 	bag, err := s.Encode()
 	if err != nil {

@@ -38,6 +38,8 @@ func scaleSet() runnerconfig.ScaleSet {
 		RunnerGroup:   "Default",
 		MinIdleRunner: 1,
 		MaxRunner:     3,
+
+		BootstrapTimeoutMinutes: 20,
 	}
 }
 
@@ -270,7 +272,7 @@ func TestTidy(t *testing.T) {
 	j.taken()
 	tidy := func(event hook.Event) []string {
 		t.Helper()
-		require.NoError(t, configurator.Tidy(t.Context(), j.tools(), event, []configurator.Publication{j.publication()}))
+		require.NoError(t, configurator.Tidy(t.Context(), j.tools(), event, []configurator.Publication{j.publication()}, scaleSet()))
 		return j.taken()
 	}
 	assert.Empty(t, tidy(hook.Event{Kind: hook.KindUpdateStatus}))
@@ -293,7 +295,7 @@ func TestTidy(t *testing.T) {
 		j.secrets["secret:old"] = &secretRecord{label: "configurator-password.garm-configurator:0"}
 		p := j.publication()
 		j.refuse[tool] = errors.New(tool + " failed")
-		err := configurator.Tidy(t.Context(), j.tools(), hook.Event{Kind: hook.KindUpdateStatus}, []configurator.Publication{p})
+		err := configurator.Tidy(t.Context(), j.tools(), hook.Event{Kind: hook.KindUpdateStatus}, []configurator.Publication{p}, scaleSet())
 		require.ErrorContains(t, err, tool+" failed")
 		delete(j.refuse, tool)
 	}

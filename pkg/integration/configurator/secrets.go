@@ -11,18 +11,48 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/secret"
 )
 
-// Labels of the application's own secrets, each followed by the relation that it is for: Juju grants a secret to an
-// application over one relation only.
-const (
-	passwordLabel = "configurator-password" //nolint:gosec // a label
-	keyLabel      = "configurator-github-key"
-)
+// kind is one of the secrets that a declaration may have.
+type kind struct {
+	option string
+	// label is that of the application's own copy, followed by the relation that it is for: Juju grants a secret to an
+	// application over one relation only.
+	label string
+	// key is the databag's, of the copy's URI.
+	key   string
+	uri   func(*runnerconfig.ScaleSet) *string
+	value func(*Secrets) *secret.Value
+	// read makes what is used of what the operator's secret holds, or says what is wrong with it.
+	read func(secret.Value) (used secret.Value, problem string)
+}
 
-// Databag keys of the secrets' URIs.
-const (
-	passwordKey = "openstack_password_secret_uri"
-	keyKey      = "github_private_key_secret_uri"
-)
+func kinds() []kind {
+	return []kind{
+		{
+			option: "openstack-password", label: "configurator-password", key: "openstack_password_secret_uri",
+			uri:   func(s *runnerconfig.ScaleSet) *string { return &s.PasswordSecret },
+			value: func(s *Secrets) *secret.Value { return &s.Password },
+			read:  readLine,
+		},
+		{
+			option: "github-app-private-key", label: "configurator-github-key", key: "github_private_key_secret_uri",
+			uri:   func(s *runnerconfig.ScaleSet) *string { return &s.PrivateKeySecret },
+			value: func(s *Secrets) *secret.Value { return &s.PrivateKey },
+			read: func(value secret.Value) (secret.Value, string) {
+				_, problem := runnerconfig.PKCS1(value)
+				return value, problem
+			},
+		},
+		{
+			option: "github-token", label: "configurator-github-token", key: "github_token_secret_uri",
+			uri:   func(s *runnerconfig.ScaleSet) *string { return &s.TokenSecret },
+			value: func(s *Secrets) *secret.Value { return &s.Token },
+			read:  readLine,
+		},
+	}
+}
+
+// readLine takes the line end of a file given with value#file= for no part of the secret.
+func readLine(value secret.Value) (secret.Value, string) { return withoutLineEnd(value), "" }
 
 func labelFor(label, relationID string) string { return label + "." + relationID }
 
@@ -31,31 +61,22 @@ func labelFor(label, relationID string) string { return label + "." + relationID
 func OperatorSecrets(ctx context.Context, tools *hook.Tools, application string, s runnerconfig.ScaleSet) (Secrets, []runnerconfig.Problem, error) {
 	var read Secrets
 	var problems []runnerconfig.Problem
-	for _, wanted := range []struct {
-		option, uri string
-		into        *secret.Value
-	}{
-		{"openstack-password", s.PasswordSecret, &read.Password},
-		{"github-app-private-key", s.PrivateKeySecret, &read.PrivateKey},
-	} {
-		if !runnerconfig.IsSecretURI(wanted.uri) {
+	for _, k := range kinds() {
+		uri := *k.uri(&s)
+		if !runnerconfig.IsSecretURI(uri) {
 			continue
 		}
-		value, problem, err := operatorSecret(ctx, tools, application, wanted.uri)
+		value, problem, err := operatorSecret(ctx, tools, application, uri)
 		if err != nil {
 			return Secrets{}, nil, err
 		}
-		switch {
-		case problem != "":
-		case wanted.into == &read.PrivateKey:
-			_, problem = runnerconfig.PKCS1(value)
-		default: // the line end of the file given with value#file= is no part of a password
-			value = withoutLineEnd(value)
+		if problem == "" {
+			value, problem = k.read(value)
 		}
 		if problem != "" {
-			problems = append(problems, runnerconfig.Problem{Option: wanted.option, Text: problem})
+			problems = append(problems, runnerconfig.Problem{Option: k.option, Text: problem})
 		}
-		*wanted.into = value
+		*k.value(&read) = value
 	}
 	return read, problems, nil
 }
@@ -124,25 +145,21 @@ func (p Publication) refreshSecret(ctx context.Context, uri string, content hook
 }
 
 // Tidy removes own secrets that are of no more use: at secret-remove the revision that nobody tracks any more, at
-// update-status those of relations other than these. Only the leader may call it.
+// update-status those of relations other than these, and of kinds that s does not name. Only the leader may call it.
 //
 // The relation-broken hook is no occasion for the latter: a unit that is removed has it too, while the others go on.
-func Tidy(ctx context.Context, tools *hook.Tools, event hook.Event, publications []Publication) error {
+func Tidy(ctx context.Context, tools *hook.Tools, event hook.Event, publications []Publication, s runnerconfig.ScaleSet) error {
 	if event.Kind == hook.KindUpdateStatus {
-		return removeOrphans(ctx, tools, publications)
+		return removeOrphans(ctx, tools, publications, s)
 	}
 	return tools.RemoveObsolete(ctx, event)
 }
 
-func removeOrphans(ctx context.Context, tools *hook.Tools, publications []Publication) error {
+func removeOrphans(ctx context.Context, tools *hook.Tools, publications []Publication, s runnerconfig.ScaleSet) error {
+	used, most := inUse(publications, s)
 	owned, err := tools.Secrets(ctx)
-	if err != nil || len(owned) <= 2*len(publications) {
+	if err != nil || len(owned) <= most {
 		return err
-	}
-	used := map[string]bool{}
-	for _, p := range publications {
-		used[labelFor(passwordLabel, p.relation.ID)], used[labelFor(keyLabel, p.relation.ID)] = true, true
-		used[p.own[passwordKey]], used[p.own[keyKey]] = true, true
 	}
 	for _, uri := range owned {
 		info, err := tools.SecretInfoByURI(ctx, uri)
@@ -154,6 +171,22 @@ func removeOrphans(ctx context.Context, tools *hook.Tools, publications []Public
 		}
 	}
 	return nil
+}
+
+// inUse has the URIs and labels of the secrets that are, or are about to be, published, and how many there are at most.
+func inUse(publications []Publication, s runnerconfig.ScaleSet) (used map[string]bool, most int) {
+	used = map[string]bool{}
+	for _, p := range publications {
+		for _, k := range kinds() {
+			wanted := *k.uri(&s) != ""
+			if wanted {
+				most++
+			}
+			used[p.own[k.key]] = true
+			used[labelFor(k.label, p.relation.ID)] = wanted || p.own[k.key] != ""
+		}
+	}
+	return used, most
 }
 
 // unlessGone takes it as done that the secret to remove is no more: a hook may run twice.

@@ -1,0 +1,106 @@
+package desired
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
+)
+
+// GitHubCom is the endpoint that GARM has from the start (GARM database/sql, seeded at first start).
+const GitHubCom = "github.com"
+
+// longestName is what GARM's database has room for in the names of endpoints and credentials (GARM database/sql/models.go).
+const longestName = 64
+
+// fitted is name, or its beginning with a digest if it is too long.
+func fitted(name string) string {
+	if len(name) <= longestName {
+		return name
+	}
+	const kept = longestName - 9
+	return name[:kept] + "-" + digest(name)[:8]
+}
+
+// claimedEndpoint is an endpoint with the application that asked for it first.
+type claimedEndpoint struct {
+	Endpoint
+	application string
+}
+
+// EndpointName is that of the server's host, so that all who name the same server share its endpoint.
+func EndpointName(f runnerconfig.Forge) string {
+	u, err := url.Parse(f.GitHubURL)
+	if err != nil || u.Host == "" {
+		return GitHubCom
+	}
+	return fitted(strings.ToLower(strings.NewReplacer(":", "-", "[", "", "]", "").Replace(u.Host)))
+}
+
+// claimEndpoint takes up the server that d names; GARM's own endpoint is nobody's.
+func (b *builder) claimEndpoint(d Declaration) error {
+	name := EndpointName(d.Forge)
+	if name == GitHubCom {
+		return nil
+	}
+	want := Endpoint{Name: name, BaseURL: d.GitHubURL, APIURL: d.APIURL(), UploadURL: d.UploadURL(), CACertificate: d.GitHubCACertificate}
+	want.Description = Mark(want.BaseURL, want.APIURL, want.UploadURL, want.CACertificate)
+	if other, known := b.endpoints[name]; known && other.Description != want.Description {
+		return fmt.Errorf("%s has other URLs or another certificate for the server %s; give both the same", other.application, d.GitHubURL)
+	} else if !known {
+		b.endpoints[name] = claimedEndpoint{Endpoint: want, application: d.Application}
+	}
+	return nil
+}
+
+func entityOf(d Declaration) EntityRef {
+	endpoint := EndpointName(d.Forge)
+	switch {
+	case d.Enterprise != "":
+		return NewEntityRef(KindEnterprise, d.Enterprise, endpoint)
+	case d.Repo != "":
+		return NewEntityRef(KindRepository, d.Repo, endpoint)
+	}
+	return NewEntityRef(KindOrganization, d.Org, endpoint)
+}
+
+// credentialOf is one for each App, whoever uses it. A token has no name of its own that would outlive its rotation, so
+// there is one for each entity.
+func credentialOf(d Declaration) (Credential, error) {
+	entity := entityOf(d)
+	server := ""
+	if entity.Endpoint != GitHubCom {
+		server = "-" + entity.Endpoint
+	}
+	if !d.Token.Empty() {
+		return Credential{
+			Name:        fitted("token-" + entity.Kind + "-" + entity.Name + server),
+			Endpoint:    entity.Endpoint,
+			Description: Mark("token", d.Token.Reveal()),
+			Token:       d.Token,
+		}, nil
+	}
+	key, problem := runnerconfig.PKCS1(d.PrivateKey)
+	if problem != "" {
+		return Credential{}, errors.New("github-app-private-key " + problem)
+	}
+	return Credential{
+		Name:           fitted(fmt.Sprintf("app-%d-%d%s", d.AppID, d.InstallationID, server)),
+		Endpoint:       entity.Endpoint,
+		Description:    Mark(strconv.FormatInt(d.AppID, 10), strconv.FormatInt(d.InstallationID, 10), key.Reveal()),
+		AppID:          d.AppID,
+		InstallationID: d.InstallationID,
+		PrivateKey:     key,
+	}, nil
+}
+
+// secretOption is the option that has the secret of d's credential.
+func secretOption(d Declaration) string {
+	if d.Token.Empty() {
+		return "github-app-private-key"
+	}
+	return "github-token"
+}
