@@ -178,24 +178,24 @@ func (b *Bed) startModel(context.Context) error {
 // bootLimit is how long GARM may take to have a runner booted: it asks its provider 15 s after a scale set was made.
 const bootLimit = 90 * time.Second
 
-// Boot waits until the cloud was asked for a runner of the scale set that has not been booted yet, and boots it; baked
-// says that its image has GitHub's runner in it already.
-func (b *Bed) Boot(ctx context.Context, scaleSet string, baked bool) (*runner.Machine, error) {
+// Image is what the image builder builds: docker and the collector's snap are in it, and GitHub's runner is not.
+func Image() runner.Config {
+	return runner.Config{Docker: true, Snap: runner.Snap{Installed: []string{"opentelemetry-collector"}}}
+}
+
+// Boot waits until the cloud was asked for a runner of the scale set that has not been booted yet, and boots it from an
+// image: that much of a machine's configuration is heeded.
+func (b *Bed) Boot(ctx context.Context, scaleSet string, image runner.Config) (*runner.Machine, error) {
 	ctx, cancel := context.WithTimeout(ctx, bootLimit)
 	defer cancel()
 	instance, err := b.newInstance(ctx, scaleSet)
 	if err != nil {
 		return nil, err
 	}
-	machine, err := runner.Boot(ctx, runner.Config{
-		Dir:      filepath.Join(b.config.Dir, "vm", instance.Name),
-		Network:  b.network,
-		UserData: []byte(instance.UserData),
-		Name:     instance.Name,
-		Baked:    baked,
-		Docker:   true,
-		Prepare:  trust(b.GitHub.CA()),
-	})
+	image.Dir = filepath.Join(b.config.Dir, "vm", instance.Name)
+	image.Network, image.Name, image.UserData = b.network, instance.Name, []byte(instance.UserData)
+	image.Prepare = trust(b.GitHub.CA())
+	machine, err := runner.Boot(ctx, image)
 	if err != nil {
 		return nil, err
 	}

@@ -2,18 +2,40 @@ package bed
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"os/exec"
 	"slices"
 	"strings"
+
+	"github.com/garm-charms/garm-charms/tests/runner"
 )
 
-// boot [-baked] SCALE-SET: boots the scale set's next runner; "runner SCALE-SET" is that one from then on.
+// boot [FLAG...] SCALE-SET: boots the scale set's next runner; "runner SCALE-SET" is that one from then on. The flags say
+// what its image is like: see runner.Config.
 func (s *Script) boot(args []string) (string, error) {
-	baked := args[0] == "-baked"
-	scaleSet := args[len(args)-1]
-	machine, err := s.Boot(s.ctx, scaleSet, baked)
+	image := Image()
+	flags := flag.NewFlagSet("boot", flag.ContinueOnError)
+	flags.BoolVar(&image.Baked, "baked", false, "")
+	flags.BoolVar(&image.Docker, "docker", true, "")
+	flags.BoolVar(&image.Snap.Absent, "no-snapd", false, "")
+	flags.BoolVar(&image.Snap.StoreDown, "store-down", false, "")
+	flags.BoolVar(&image.Snap.AproxyDeaf, "aproxy-deaf", false, "")
+	flags.IntVar(&image.AptFailures, "apt-failures", 0, "")
+	flags.Func("snaps", "", func(list string) error {
+		image.Snap.Installed = strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
+		return nil
+	})
+	flags.Func("without", "", func(list string) error {
+		image.Without = strings.Split(list, ",")
+		return nil
+	})
+	if err := flags.Parse(args); err != nil {
+		return "", err
+	}
+	scaleSet := flags.Arg(0)
+	machine, err := s.Boot(s.ctx, scaleSet, image)
 	if err != nil {
 		return "", err
 	}
@@ -21,7 +43,7 @@ func (s *Script) boot(args []string) (string, error) {
 	return string(machine.Log()), nil
 }
 
-// runner SCALE-SET exec COMMAND... | cat FILE | owner FILE | env | job KEY=VALUE... | files | log
+// runner SCALE-SET exec COMMAND... | cat FILE | owner FILE | env | job KEY=VALUE... | files | log | said
 func (s *Script) runner(args []string) (string, error) {
 	machine, booted := s.booted[args[0]]
 	if !booted {
@@ -29,12 +51,7 @@ func (s *Script) runner(args []string) (string, error) {
 	}
 	switch args[1] {
 	case "exec":
-		out, err := machine.Command(s.ctx, "root", args[2:]...).Output()
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			err = fmt.Errorf("%w: %s", err, exit.Stderr)
-		}
-		return string(out), err
+		return s.onRunner(machine, args[2:])
 	case "cat":
 		file, err := machine.File(args[2])
 		return string(file.Content), err
@@ -51,8 +68,41 @@ func (s *Script) runner(args []string) (string, error) {
 		return strings.Join(files, "\n") + "\n", err
 	case "log":
 		return string(machine.Log()), nil
+	case "said":
+		return s.said(machine.Name())
 	}
 	return "", fmt.Errorf("unknown: runner %s", args[1])
+}
+
+func (s *Script) onRunner(machine *runner.Machine, command []string) (string, error) {
+	out, err := machine.Command(s.ctx, "root", command...).Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = fmt.Errorf("%w: %s", err, exit.Stderr)
+	}
+	return string(out), err
+}
+
+// said is what a runner is to GARM, and then what it has told.
+func (s *Script) said(name string) (string, error) {
+	api, err := s.GARM(s.ctx, "garm/0")
+	if err != nil {
+		return "", err
+	}
+	var instance struct {
+		RunnerStatus string `json:"runner_status"`
+		Messages     []struct {
+			Message string `json:"message"`
+		} `json:"status_messages"`
+	}
+	if err := api.Get(s.ctx, "/instances/"+name, &instance); err != nil {
+		return "", err
+	}
+	text := instance.RunnerStatus + "\n"
+	for _, m := range instance.Messages {
+		text += m.Message + "\n"
+	}
+	return text, nil
 }
 
 func (s *Script) job(scaleSet string, variables []string) (string, error) {

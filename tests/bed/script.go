@@ -45,6 +45,7 @@ func Params(dir string, built Built) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"juju":              command((*Script).juju),
 			"setup":             command((*Script).setup),
+			"another":           command((*Script).another),
 			"write":             command((*Script).write),
 			"wait-for":          command((*Script).waitFor),
 			"gone":              command((*Script).gone),

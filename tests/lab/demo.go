@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/garm-charms/garm-charms/tests/bed"
 	"github.com/garm-charms/garm-charms/tests/runner"
 )
 
@@ -110,7 +111,7 @@ func injected(template string) string {
 
 func bootRunner(ctx context.Context, t *teller) error {
 	t.heading("GARM asks the cloud for a runner, and it boots (GARM takes about 15 s to ask)")
-	machine, err := t.Boot(ctx, "small", false)
+	machine, err := t.Boot(ctx, "small", bed.Image())
 	if err != nil {
 		return err
 	}

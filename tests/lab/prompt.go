@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/garm-charms/garm-charms/tests/bed"
 	"github.com/garm-charms/garm-charms/tests/jujucli"
 )
 
@@ -93,7 +94,7 @@ func (t *teller) carryOut(ctx context.Context, words []string) error {
 		if len(words) != 2 {
 			return fmt.Errorf("cannot boot: say which scale set")
 		}
-		machine, err := t.Boot(ctx, words[1], false)
+		machine, err := t.Boot(ctx, words[1], bed.Image())
 		if err != nil {
 			return err
 		}

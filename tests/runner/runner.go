@@ -66,13 +66,14 @@ type Step = record.Step
 
 // Machine is a booted machine.
 type Machine struct {
-	dir   string
-	host  *sandbox.Host
-	first *exec.Cmd
-	hold  *os.File // closing it ends the machine
-	log   *os.File
-	binds []string // mount points, which are the sandbox's and not written by the boot
-	jobs  int
+	hostname string
+	dir      string
+	host     *sandbox.Host
+	first    *exec.Cmd
+	hold     *os.File // closing it ends the machine
+	log      *os.File
+	binds    []string // mount points, which are the sandbox's and not written by the boot
+	jobs     int
 }
 
 // path is the search path of root's processes.
@@ -86,7 +87,7 @@ func Boot(ctx context.Context, c Config) (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot boot %s: %w", c.Name, err)
 	}
-	m := &Machine{dir: c.Dir}
+	m := &Machine{hostname: c.Name, dir: c.Dir}
 	if err := m.boot(ctx, c, modules); err != nil {
 		return nil, fmt.Errorf("cannot boot %s: %w", c.Name, errors.Join(err, m.Close()))
 	}
@@ -236,6 +237,9 @@ func (m *Machine) Command(ctx context.Context, user string, argv ...string) *exe
 	cmd.Env = []string{"PATH=" + path, "LANG=C.UTF-8"}
 	return cmd
 }
+
+// Name is the machine's host name.
+func (m *Machine) Name() string { return m.hostname }
 
 // Addr is the machine's address on its network.
 func (m *Machine) Addr() string { return m.host.Addr().String() }
