@@ -49,6 +49,8 @@ func optionTypes() map[string]string {
 			types[name] = "secret"
 		case field.Type.Kind() == reflect.Int || field.Type.Kind() == reflect.Int64:
 			types[name] = "int"
+		case field.Type.Kind() == reflect.Bool:
+			types[name] = "boolean"
 		default:
 			types[name] = "string"
 		}

@@ -193,6 +193,9 @@ func Blocks(o runnerconfig.Options) bootstrap.Options {
 		AproxyRedirectPorts:    strings.Join(o.AproxyRedirectPorts, ","),
 		OTelCollectorEndpoint:  o.OTelCollectorEndpoint,
 		PreJobScript:           o.PreJobScript,
+
+		RefuseExternalContributor: bool(o.RefuseExternalContributor),
+		UseRunnerProxyForTmate:    o.UseRunnerProxyForTmate,
 	}
 }
 

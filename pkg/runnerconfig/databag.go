@@ -133,6 +133,8 @@ func (f field) illegible(text string) string {
 		return "must be UTF-8 text without NUL characters"
 	case f.number && !isNumber(text):
 		return "must be a whole number"
+	case f.boolean && text != "true" && text != "false":
+		return "must be true or false"
 	}
 	return ""
 }
@@ -146,6 +148,7 @@ func isNumber(text string) bool {
 type field struct {
 	key, option string
 	number      bool // a whole number in decimal
+	boolean     bool // true or false
 	verbatim    bool // blanks around it belong to it
 }
 
@@ -163,6 +166,7 @@ func fields() []field {
 			key:      key,
 			option:   f.Tag.Get("option"),
 			number:   f.Type.Kind() == reflect.Int || f.Type.Kind() == reflect.Int64,
+			boolean:  f.Type.Kind() == reflect.Bool,
 			verbatim: f.Type == reflect.TypeFor[Scripts](),
 		})
 	}

@@ -182,7 +182,7 @@ func rules() map[string]validator.Func {
 		"maxbytes":   func(f validator.FieldLevel) bool { return len(f.Field().String()) <= limit(f) },
 		"maxentries": func(f validator.FieldLevel) bool { return f.Field().Len() <= limit(f) },
 		"needsproxy": func(f validator.FieldLevel) bool {
-			return f.Field().Len() == 0 || f.Parent().FieldByName("RunnerHTTPProxy").String() != ""
+			return f.Field().IsZero() || f.Parent().FieldByName("RunnerHTTPProxy").String() != ""
 		},
 		"needsserver": func(f validator.FieldLevel) bool { return f.Parent().FieldByName("GitHubURL").String() != "" },
 	}

@@ -101,6 +101,12 @@ func TestParseRules(t *testing.T) {
 		{"port in words", map[string]string{"runner-http-proxy": proxy, "aproxy-redirect-ports": "http"}, []string{notPorts + `; got "http"`}},
 		{"ports without proxy", map[string]string{"aproxy-redirect-ports": "80"}, []string{"aproxy-redirect-ports needs runner-http-proxy to be set"}},
 
+		{"strangers refused", map[string]string{"allow-external-contributor": "false"}, nil},
+		{"strangers neither refused nor allowed", map[string]string{"allow-external-contributor": "yes"}, []string{"allow-external-contributor must be true or false"}},
+		{"debug sessions through the proxy", map[string]string{"runner-http-proxy": proxy, "use-runner-proxy-for-tmate": "true"}, nil},
+		{"debug sessions through no proxy", map[string]string{"use-runner-proxy-for-tmate": "true"}, []string{"use-runner-proxy-for-tmate needs runner-http-proxy to be set"}},
+		{"debug sessions direct", map[string]string{"use-runner-proxy-for-tmate": "false"}, nil},
+
 		{"largest script", map[string]string{"pre-job-script": long[1:]}, nil},
 		{"script too large", map[string]string{"pre-job-script": long}, []string{"pre-job-script must be at most 65536 bytes long"}},
 		{"reserved script name", map[string]string{"pre-install-scripts": `{"00-mine": "true"}`}, []string{scriptNames}},

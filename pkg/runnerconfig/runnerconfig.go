@@ -93,12 +93,10 @@ type Options struct {
 	AproxyRedirectPorts    List   `json:"aproxy_redirect_ports,omitempty" option:"aproxy-redirect-ports" validate:"needsproxy,maxentries=256,dive,ports"`
 	OTelCollectorEndpoint  string `json:"otel_collector_endpoint,omitempty" option:"otel-collector-endpoint" validate:"omitempty,max=2048,weburl"`
 	PreJobScript           string `json:"pre_job_script,omitempty" option:"pre-job-script" validate:"maxbytes=65536"`
-}
-
-// IsZero tells whether no runner option is set.
-func (o Options) IsZero() bool {
-	return o.DockerHubMirror == "" && o.RunnerHTTPProxy == "" && o.OTelCollectorEndpoint == "" && o.PreJobScript == "" &&
-		len(o.AproxyExcludeAddresses) == 0 && len(o.AproxyRedirectPorts) == 0
+	// RefuseExternalContributor fails the jobs of pull requests by strangers.
+	RefuseExternalContributor Refusal `json:"allow_external_contributor,omitempty" option:"allow-external-contributor"`
+	// UseRunnerProxyForTmate sends debug sessions through RunnerHTTPProxy.
+	UseRunnerProxyForTmate bool `json:"use_runner_proxy_for_tmate,string,omitempty" option:"use-runner-proxy-for-tmate" validate:"needsproxy"`
 }
 
 // normalise turns accepted spellings into the one that is compared and published.

@@ -43,6 +43,8 @@ func TestEncodeDecodeKeepsEverything(t *testing.T) {
 		"pre-install-scripts":      "10-a: |\n  #!/bin/sh\n  true\n",
 		"labels":                   "gpu, ,large",
 		"min-idle-runner":          "0",
+
+		"allow-external-contributor": "false", "use-runner-proxy-for-tmate": "true",
 	})
 	parsed, problems := runnerconfig.Parse(options)
 	require.Empty(t, problems)
@@ -61,7 +63,24 @@ func TestEncodeDecodeKeepsEverything(t *testing.T) {
 	assert.Equal(t, "#!/bin/bash\ndocker ps --format '{{.Names}}' # 🦀", bag["pre_job_script"])
 	assert.Equal(t, "Default", bag["runner_group"])
 	assert.NotContains(t, bag, "repo")
+	assert.Equal(t, "false", bag["allow_external_contributor"])
+	assert.Equal(t, "true", bag["use_runner_proxy_for_tmate"])
 	assert.Subset(t, runnerconfig.Keys(), []string{"name", "repo", "openstack_password_secret_uri", "github_installation_id"})
+}
+
+// What is not said, or said as the default is, does not stand in the databag.
+func TestAllowedAndDirectIsTheDefault(t *testing.T) {
+	for _, set := range []map[string]string{{}, {"allow-external-contributor": "true", "use-runner-proxy-for-tmate": "false"}} {
+		options := validOptions()
+		maps.Copy(options, set)
+		parsed, problems := runnerconfig.Parse(options)
+		require.Empty(t, problems)
+		assert.Equal(t, runnerconfig.Options{}, parsed.Options)
+		bag, err := parsed.Encode()
+		require.NoError(t, err)
+		assert.NotContains(t, bag, "allow_external_contributor")
+		assert.NotContains(t, bag, "use_runner_proxy_for_tmate")
+	}
 }
 
 func TestForgeIsNormalised(t *testing.T) {

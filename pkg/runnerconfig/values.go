@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -25,6 +26,19 @@ func (l *List) UnmarshalText(text []byte) error {
 		*l = append(*l, strings.TrimSpace(entry))
 	}
 	return nil
+}
+
+// Refusal is the opposite of the text it is read from: what is allowed is not refused, and what is not said is allowed.
+type Refusal bool
+
+// MarshalText writes whether it is allowed.
+func (r Refusal) MarshalText() ([]byte, error) { return strconv.AppendBool(nil, !bool(r)), nil }
+
+// UnmarshalText reads whether it is allowed.
+func (r *Refusal) UnmarshalText(text []byte) error {
+	allowed, err := strconv.ParseBool(string(text))
+	*r = Refusal(!allowed)
+	return err
 }
 
 // Scripts are shell scripts by name.
