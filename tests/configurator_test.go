@@ -33,7 +33,7 @@ func (d *declaring) record(unit string) map[string]string {
 func (d *declaring) wantRecord() map[string]string {
 	return map[string]string{
 		"name": "small", "org": "acme", "runner_group": "Default", "flavor": "m1.small", "os_arch": "amd64",
-		"min_idle_runner": "1", "max_runner": "2", "provider_name": "small", "image_id": "ubuntu-0",
+		"min_idle_runner": "1", "max_runner": "2", "runner_bootstrap_timeout": "20", "provider_name": "small", "image_id": "ubuntu-0",
 		"openstack_auth_url": "https://keystone.example.com:5000/v3", "openstack_username": "ci",
 		"openstack_project_name": "runners", "openstack_user_domain_name": "Default", "openstack_project_domain_name": "Default",
 		"openstack_region_name": "RegionOne", "openstack_network": "runners", "openstack_password_secret_uri": bed.Password,
@@ -213,6 +213,26 @@ func TestConfiguratorReadsImagesOfSeveralUnits(t *testing.T) {
 	require.NoError(t, d.RemoveRelation(d.ctx(), "small", "builder"))
 	d.settle()
 	assert.Equal(t, "blocked: Integrate an image builder: juju integrate small:image APPLICATION", d.status("small/0"))
+}
+
+// Credentials reach the builder with a valid configuration only.
+func TestConfiguratorGivesNoCredentialsWhileInvalid(t *testing.T) {
+	d := inParallel(t).standing()
+	username := func() string { return d.bags("builder/0")["small/0"]["username"] }
+	require.NoError(t, d.SetConfig(d.ctx(), "small", map[string]string{"openstack-username": "another", "max-runner": "0"}, nil))
+	d.settle()
+	assert.Contains(t, d.status("small/0"), "blocked: ")
+	assert.Equal(t, "ci", username(), "what it had before")
+	require.NoError(t, d.SetConfig(d.ctx(), "small", map[string]string{"max-runner": "2"}, nil))
+	d.settle()
+	assert.Equal(t, "another", username())
+
+	require.NoError(t, d.RemoveRelation(d.ctx(), "small", "builder"))
+	require.NoError(t, d.SetConfig(d.ctx(), "small", map[string]string{"max-runner": "0"}, nil))
+	d.settle()
+	require.NoError(t, d.Integrate(d.ctx(), "small", "builder"))
+	d.settle()
+	assert.Empty(t, d.bags("builder/0")["small/0"]["password"], "none at all before it is valid")
 }
 
 // The status is garm's word, and an older garm's silence.

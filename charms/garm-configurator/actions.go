@@ -33,8 +33,8 @@ func (c charm) showProblems(ctx context.Context) error {
 	if obstacle := c.obstacle(g); obstacle.Level != "" {
 		results["blocked-by"] = obstacle.Message
 	}
-	for i, p := range g.publications {
-		answer := g.answers[i]
+	for _, p := range g.publications {
+		answer := p.Answer
 		for key, text := range status.Answer(answer.Status, answer.Message, answer.ScaleSetID, answer.TemplateID, answer.ProviderName) {
 			results["answers."+cmp.Or(p.Application(), "unknown")+"."+key] = text
 		}

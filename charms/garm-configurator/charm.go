@@ -56,7 +56,6 @@ type gathered struct {
 	problems     []runnerconfig.Problem
 	builder      image.Builder
 	publications []configurator.Publication
-	answers      []configurator.Answer // garm's, one for each publication
 	leader       bool
 }
 
@@ -68,7 +67,10 @@ func (c charm) gather(ctx context.Context) (g gathered, err error) {
 			g.builder, err = image.Read(ctx, c.ownTools(), c.env)
 			return err
 		},
-		func() error { return c.gatherRelations(ctx, &g) },
+		func() (err error) {
+			g.publications, err = configurator.Publications(ctx, c.ownTools(), c.env)
+			return err
+		},
 		func() (err error) {
 			g.leader, err = c.tools.IsLeader(ctx)
 			return err
@@ -91,15 +93,6 @@ func (c charm) gatherConfig(ctx context.Context, g *gathered) error {
 	g.scaleSet, g.problems = option.Parse(config)
 	g.secrets, unreadable, err = configurator.OperatorSecrets(ctx, tools, c.env.AppName, g.scaleSet)
 	g.problems = append(g.problems, unreadable...)
-	return err
-}
-
-func (c charm) gatherRelations(ctx context.Context, g *gathered) (err error) {
-	g.publications, err = configurator.Publications(ctx, c.ownTools(), c.env)
-	for _, p := range g.publications {
-		answer, answerErr := p.ReadAnswer(ctx)
-		g.answers, err = append(g.answers, answer), errors.Join(err, answerErr)
-	}
 	return err
 }
 
@@ -175,11 +168,11 @@ func (c charm) publish(ctx context.Context, g gathered) (hook.Status, error) {
 		return status.NoGARM(c.env.AppName), nil
 	}
 	var statuses []hook.Status
-	for i, p := range g.publications {
-		if err := p.Declare(ctx, g.scaleSet, g.secrets, g.answers[i], c.env.AppName); err != nil {
+	for _, p := range g.publications {
+		if err := p.Declare(ctx, g.scaleSet, g.secrets, c.env.AppName); err != nil {
 			return hook.Status{}, err
 		}
-		statuses = append(statuses, status.Answered(g.scaleSet.Name, g.answers[i].Status, g.answers[i].Message))
+		statuses = append(statuses, status.Answered(g.scaleSet.Name, p.Answer.Status, p.Answer.Message))
 	}
 	return status.Worst(statuses), nil
 }

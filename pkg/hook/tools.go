@@ -13,7 +13,7 @@ import (
 )
 
 // Tools are the hook tools of one dispatch. Configuration and leadership are asked of Juju once, at first use.
-// A Tools value is for one goroutine: Juju runs one tool at a time anyway.
+// What they keep is not for several goroutines: configuration and leadership are for one.
 type Tools struct {
 	runner     Runner
 	secretsDir string

@@ -149,7 +149,10 @@ func sentence(e validator.FieldError) string {
 
 // single are the rules for one value each, by the name that a tag gives them.
 func single() map[string]func(string) bool {
-	matches := func(pattern string) func(string) bool { return regexp.MustCompile(pattern).MatchString }
+	// Compiled when a value asks for it: a dispatch has little time, and most rules no value.
+	matches := func(pattern string) func(string) bool {
+		return func(text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
+	}
 	owner := matches(`^[A-Za-z0-9][A-Za-z0-9_-]{0,38}$`) // an enterprise's users have an underscore in their names
 	repoName := matches(`^[A-Za-z0-9._-]{1,100}$`)
 	return map[string]func(string) bool{

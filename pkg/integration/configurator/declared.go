@@ -124,12 +124,11 @@ type Answer struct {
 	ProviderName string
 }
 
-// ReadAnswer returns garm's answer in the publication's relation.
-func (p Publication) ReadAnswer(ctx context.Context) (Answer, error) {
-	if p.relation.App == "" {
+func readAnswer(ctx context.Context, tools *hook.Tools, relation hook.Relation) (Answer, error) {
+	if relation.App == "" {
 		return Answer{}, nil
 	}
-	bag, err := p.tools.Databag(ctx, p.relation.ID, p.relation.App)
+	bag, err := tools.Databag(ctx, relation.ID, relation.App)
 	if errors.Is(err, hook.ErrRelationGone) {
 		return Answer{}, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -30,6 +31,8 @@ type juju struct {
 	refuse  map[string]error         // by tool, or by tool and last argument
 	changes []string                 // tools that change something, with their arguments
 	seen    string                   // all that was in arguments and on stdin
+
+	running sync.Mutex // Juju runs one tool at a time
 }
 
 type secretRecord struct {
@@ -60,6 +63,8 @@ func (j *juju) taken() []string {
 }
 
 func (j *juju) Run(_ context.Context, call hook.Call) ([]byte, error) {
+	j.running.Lock()
+	defer j.running.Unlock()
 	last := call.Args[len(call.Args)-1]
 	for _, key := range []string{call.Tool, call.Tool + " " + last} {
 		if err := j.refuse[key]; err != nil {

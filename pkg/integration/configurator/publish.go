@@ -6,6 +6,8 @@ package configurator
 
 import (
 	"context"
+	"errors"
+	"sync"
 
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
@@ -27,6 +29,9 @@ type Secrets struct {
 
 // Publication is one relation in which this unit may declare its application's scale set.
 type Publication struct {
+	// Answer is what garm says of the scale set; the zero value when it does not answer.
+	Answer Answer
+
 	tools    *hook.Tools
 	relation hook.Relation
 	own      map[string]string
@@ -46,26 +51,39 @@ func Publications(ctx context.Context, tools *hook.Tools, env hook.Env) ([]Publi
 		if env.Event.Kind == hook.KindRelationBroken && env.Event.RelationID == relation.ID {
 			continue
 		}
-		own, err := tools.Databag(ctx, relation.ID, env.UnitName)
-		if err != nil {
+		p := Publication{tools: tools, relation: relation}
+		if err := p.read(ctx, env.UnitName); err != nil {
 			return nil, err
 		}
-		publications = append(publications, Publication{tools: tools, relation: relation, own: own})
+		publications = append(publications, p)
 	}
 	return publications, nil
 }
 
+// read gets both ends' databags side by side: a hook tool is a process, and takes its time to start.
+func (p *Publication) read(ctx context.Context, unit string) (err error) {
+	var answerErr error
+	var both sync.WaitGroup
+	both.Go(func() { p.Answer, answerErr = readAnswer(ctx, p.tools, p.relation) })
+	p.own, err = p.tools.Databag(ctx, p.relation.ID, unit)
+	both.Wait()
+	return errors.Join(err, answerErr)
+}
+
 // Declare publishes the scale set with copies of its secrets. Nothing is written that is there already. Only the leader
 // may call it.
-func (p Publication) Declare(ctx context.Context, s runnerconfig.ScaleSet, secrets Secrets, answer Answer, application string) error {
-	s.ProviderName = p.providerName(answer, application)
+func (p Publication) Declare(ctx context.Context, s runnerconfig.ScaleSet, secrets Secrets, application string) error {
+	s.ProviderName = p.providerName(application)
+	copies, err := p.copies(ctx, s)
+	if err != nil {
+		return err
+	}
 	for _, k := range kinds() {
 		uri := k.uri(&s)
 		if *uri == "" {
 			continue
 		}
-		var err error
-		if *uri, err = p.copySecret(ctx, k.label, *k.value(&secrets), p.own[k.key]); err != nil {
+		if *uri, err = p.copySecret(ctx, k.label, *k.value(&secrets), p.own[k.key], copies); err != nil {
 			return err
 		}
 	}
@@ -100,8 +118,8 @@ func (p Publication) write(ctx context.Context, bag map[string]string) error {
 
 // providerName stays what it was: GARM cannot move a scale set to another provider, and a deployment that was refreshed
 // from the Python charm has one named after its unit.
-func (p Publication) providerName(answer Answer, application string) string {
-	for _, known := range []string{answer.ProviderName, p.own["provider_name"]} {
+func (p Publication) providerName(application string) string {
+	for _, known := range []string{p.Answer.ProviderName, p.own["provider_name"]} {
 		if known != "" {
 			return known
 		}

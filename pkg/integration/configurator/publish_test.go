@@ -58,10 +58,7 @@ func (j *juju) publication() configurator.Publication {
 
 func (j *juju) declare(s runnerconfig.ScaleSet, secrets configurator.Secrets) {
 	j.t.Helper()
-	p := j.publication()
-	answer, err := p.ReadAnswer(j.t.Context())
-	require.NoError(j.t, err)
-	require.NoError(j.t, p.Declare(j.t.Context(), s, secrets, answer, "small"))
+	require.NoError(j.t, j.publication().Declare(j.t.Context(), s, secrets, "small"))
 }
 
 func TestDeclareWritesOnlyWhatIsNew(t *testing.T) {
@@ -163,31 +160,22 @@ func TestPublicationsLeaveOutTheBrokenRelation(t *testing.T) {
 	assert.Empty(t, all)
 }
 
-func TestReadAnswer(t *testing.T) {
+func TestAnswerIsRead(t *testing.T) {
 	j := newJuju(t)
-	answer, err := j.publication().ReadAnswer(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, configurator.Answer{}, answer)
+	assert.Equal(t, configurator.Answer{}, j.publication().Answer)
 
 	j.bags["garm"] = map[string]string{"status": "refused", "message": "m", "scaleset_id": "5", "template_id": "12", "provider_name": "p"}
-	answer, err = j.publication().ReadAnswer(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, configurator.Answer{Status: "refused", Message: "m", ScaleSetID: "5", TemplateID: "12", ProviderName: "p"}, answer)
+	assert.Equal(t, configurator.Answer{Status: "refused", Message: "m", ScaleSetID: "5", TemplateID: "12", ProviderName: "p"}, j.publication().Answer)
 
-	p := j.publication()
 	j.refuse["relation-get garm"] = hook.ErrRelationGone
-	answer, err = p.ReadAnswer(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, configurator.Answer{}, answer)
+	assert.Equal(t, configurator.Answer{}, j.publication().Answer)
 	j.refuse["relation-get garm"] = errors.New("agent is gone")
-	_, err = p.ReadAnswer(t.Context())
+	_, err := configurator.Publications(t.Context(), j.tools(), hook.Env{UnitName: "small/0"})
 	require.ErrorContains(t, err, "agent is gone")
 
 	j = newJuju(t)
 	j.apps, j.units = []string{""}, nil
-	answer, err = j.publication().ReadAnswer(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, configurator.Answer{}, answer, "nobody is known to be there")
+	assert.Equal(t, configurator.Answer{}, j.publication().Answer, "nobody is known to be there")
 }
 
 func TestOperatorSecrets(t *testing.T) {
@@ -339,14 +327,14 @@ func TestPublishingWithoutJuju(t *testing.T) {
 		j := newJuju(t)
 		p := j.publication()
 		j.refuse[tool] = errors.New(tool + " failed")
-		require.ErrorContains(t, p.Declare(t.Context(), scaleSet(), values(), configurator.Answer{}, "small"), tool+" failed")
+		require.ErrorContains(t, p.Declare(t.Context(), scaleSet(), values(), "small"), tool+" failed")
 	}
 	for _, tool := range []string{"secret-get", "secret-set"} {
 		j := newJuju(t)
 		j.declare(scaleSet(), values())
 		p := j.publication()
 		j.refuse[tool] = errors.New(tool + " failed")
-		require.ErrorContains(t, p.Declare(t.Context(), scaleSet(), configurator.Secrets{Password: secret.New("x"), PrivateKey: secret.New("y")}, configurator.Answer{}, "small"), tool+" failed")
+		require.ErrorContains(t, p.Declare(t.Context(), scaleSet(), configurator.Secrets{Password: secret.New("x"), PrivateKey: secret.New("y")}, "small"), tool+" failed")
 	}
 	for _, tool := range []string{"relation-ids", "relation-list", "relation-get"} {
 		j := newJuju(t)

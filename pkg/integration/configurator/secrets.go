@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
@@ -106,15 +107,39 @@ func operatorSecret(ctx context.Context, tools *hook.Tools, application, uri str
 	return value, "", nil
 }
 
-// copySecret keeps an application's own secret with that value, granted to the relation, and returns its URI.
-// published is the URI that the databag has, whose grant is therefore committed.
-func (p Publication) copySecret(ctx context.Context, label string, value secret.Value, published string) (string, error) {
-	content := hook.SecretContent{secretKey: value}
-	if published != "" {
-		err := p.refreshSecret(ctx, published, content)
-		if !errors.Is(err, hook.ErrSecretNotFound) {
-			return published, err
+// copies reads, side by side, the copies of the secrets that s names which are published already, by URI. One that is gone
+// is not among them.
+func (p Publication) copies(ctx context.Context, s runnerconfig.ScaleSet) (map[string]hook.SecretContent, error) {
+	contents := map[string]hook.SecretContent{}
+	var errs []error
+	var guard sync.Mutex
+	var all sync.WaitGroup
+	for _, k := range kinds() {
+		published := p.own[k.key]
+		if published == "" || *k.uri(&s) == "" {
+			continue
 		}
+		all.Go(func() {
+			content, err := p.tools.Secret(ctx, published, hook.Latest)
+			guard.Lock()
+			defer guard.Unlock()
+			if err == nil {
+				contents[published] = content
+			} else if !errors.Is(err, hook.ErrSecretNotFound) {
+				errs = append(errs, err)
+			}
+		})
+	}
+	all.Wait()
+	return contents, errors.Join(errs...)
+}
+
+// copySecret keeps an application's own secret with that value, granted to the relation, and returns its URI. The secret is
+// granted if it is published: both are committed at once.
+func (p Publication) copySecret(ctx context.Context, label string, value secret.Value, published string, copies map[string]hook.SecretContent) (string, error) {
+	content := hook.SecretContent{secretKey: value}
+	if have, there := copies[published]; there {
+		return published, p.replaceSecret(ctx, published, have, content)
 	}
 	label = labelFor(label, p.relation.ID)
 	info, err := p.tools.SecretInfo(ctx, label)
@@ -138,6 +163,10 @@ func (p Publication) refreshSecret(ctx context.Context, uri string, content hook
 	if err != nil {
 		return err
 	}
+	return p.replaceSecret(ctx, uri, have, content)
+}
+
+func (p Publication) replaceSecret(ctx context.Context, uri string, have, content hook.SecretContent) error {
 	if have[secretKey] == content[secretKey] {
 		return nil
 	}
