@@ -34,11 +34,11 @@ func decide(in inputs, before reconcile.Observation) (status.Findings, plan.Inve
 	f := status.Findings{Declared: in.declared, Before: before}
 	f.Want, f.Conflicts = desired.Build(declarations(in), before.System.Data)
 	inventory := in.peer.inventory.Settle(before.State, f.Want)
-	f.Plan = plan.Diff(before.State, f.Want, plan.Scope{
-		Inventory: inventory,
-		Held:      held(in.declared, f.Conflicts),
-		Providers: before.Providers,
-	})
+	scope := plan.Scope{Inventory: inventory, Held: held(in.declared, f.Conflicts), Providers: before.Providers}
+	f.Plan = plan.Diff(before.State, f.Want, scope)
+	if f.Plan.Empty() && len(f.Plan.Deferred) == 0 && len(scope.Held) == 0 {
+		inventory.TakesOver = false
+	}
 	return f, inventory
 }
 

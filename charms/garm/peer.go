@@ -15,6 +15,9 @@ const (
 	inventoryKey  = "inventory"
 	controllerKey = "controller"
 	providersKey  = "providers"
+	// pythonKey is what the Python charm, which has no inventory, keeps there (paas-charm, for every charm made with it). It
+	// stays, so that the Python charm can still be gone back to.
+	pythonKey = "go_secret_key"
 )
 
 // peer is the charm's memory between hooks.
@@ -39,6 +42,7 @@ func (c charm) readPeer(ctx context.Context) (peer, error) {
 		return peer{}, err
 	}
 	p := peer{id: relations[0].ID, controller: bag[controllerKey], providers: map[string]string{}, bag: bag}
+	p.inventory.TakesOver = bag[inventoryKey] == "" && bag[pythonKey] != ""
 	for key, into := range map[string]any{inventoryKey: &p.inventory, providersKey: &p.providers} {
 		if bag[key] == "" {
 			continue

@@ -165,3 +165,6 @@ func digest(parts ...string) string {
 
 // IsMarked tells whether an object with that description is the charm's own.
 func IsMarked(description string) bool { return strings.HasPrefix(description, mark+",") }
+
+// IsPythons tells whether a credential with that description was made by the Python charm, which this one replaces.
+func IsPythons(description string) bool { return description == "Managed by garm" }

@@ -51,7 +51,7 @@ func (d *differ) wantCredentials() {
 		switch {
 		case !exists:
 			c.Verb, c.Why = Create, "a configurator uses it"
-		case !desired.IsMarked(have.Description) || have.Description == want.Description:
+		case !d.scope.Inventory.owns(have) || have.Description == want.Description:
 			continue
 		default:
 			want.ID = have.ID
@@ -90,7 +90,7 @@ func (d *differ) wantTemplates() {
 			c.Verb, c.Why = Create, "its scale set has runner options"
 		case have.Description == want.Description:
 			continue
-		case !desired.IsMarked(have.Description):
+		case !d.owns(have):
 			d.deferTo(Deferral{Name: c.Name, Stuck: true, Why: "GARM has another template of that name; rename or delete it there"})
 			continue
 		case d.heldUser(want.Name) != "":
@@ -102,6 +102,19 @@ func (d *differ) wantTemplates() {
 		}
 		d.change(c)
 	}
+}
+
+// pythonsTemplate is the one from which the Python charm derived all others, and which the scale sets without one of their own used.
+const pythonsTemplate = desired.SystemTemplate + "_charmed"
+
+// owns tells whether a template is the charm's own: it has its mark, or its name is one that the Python charm gave. That marked
+// none, and wrote over whatever had the name.
+func (d *differ) owns(t desired.Template) bool {
+	if desired.IsMarked(t.Description) {
+		return true
+	}
+	hasName := func(s desired.ScaleSet) bool { return t.Name == desired.SystemTemplate+"-"+s.Name }
+	return d.scope.Inventory.TakesOver && (t.Name == pythonsTemplate || slices.ContainsFunc(d.want.ScaleSets, hasName))
 }
 
 // heldUser names a scale set with that template which has to stay as it is. It is not wanted, else it would not be held.

@@ -16,6 +16,8 @@ type Inventory struct {
 	ScaleSets map[uint]Owned `json:"scale-sets,omitempty"`
 	// Certificates are those, in PEM and by the endpoint's name, that GARM needs as long as it has the endpoint.
 	Certificates map[string]string `json:"certificates,omitempty"`
+	// TakesOver says that GARM was the Python charm's, and that not all it left has been replaced or removed yet.
+	TakesOver bool `json:"takes-over,omitempty"`
 }
 
 // Owned is what must be known of a scale set when nobody declares it any more.
@@ -26,21 +28,31 @@ type Owned struct {
 
 // Clone returns a copy with maps of its own, ready to be added to.
 func (i Inventory) Clone() Inventory {
-	clone := Inventory{Entities: map[string]bool{}, ScaleSets: map[uint]Owned{}, Certificates: maps.Clone(i.Certificates)}
+	clone := Inventory{Entities: map[string]bool{}, ScaleSets: map[uint]Owned{}, Certificates: maps.Clone(i.Certificates), TakesOver: i.TakesOver}
 	maps.Copy(clone.Entities, i.Entities)
 	maps.Copy(clone.ScaleSets, i.ScaleSets)
 	return clone
 }
 
+// owns tells whether a credential is the charm's own.
+func (i Inventory) owns(c desired.Credential) bool {
+	return desired.IsMarked(c.Description) || i.isPythons(c)
+}
+
+func (i Inventory) isPythons(c desired.Credential) bool {
+	return i.TakesOver && desired.IsPythons(c.Description)
+}
+
 // Settle returns the inventory as GARM bears it out: without what is no more, with the scale sets that exist and are
 // wanted, and with the entities that are wanted and have a credential of the charm's own. An entity has no other trace of
-// who made it when the request was given up and GARM carried it out later.
+// who made it when the request was given up and GARM carried it out later. The Python charm took every entity for its own
+// that has a credential of its own, and deleted what others made there.
 func (i Inventory) Settle(current, want desired.State) Inventory {
-	settled := Inventory{Entities: map[string]bool{}, ScaleSets: map[uint]Owned{}, Certificates: i.settleCertificates(current, want)}
+	settled := Inventory{Entities: map[string]bool{}, ScaleSets: map[uint]Owned{}, Certificates: i.settleCertificates(current, want), TakesOver: i.TakesOver}
 	for _, e := range current.Entities {
 		_, wanted := find(want.Entities, e.EntityRef, refOfEntity)
 		credential, _ := find(current.Credentials, e.Credential, nameOfCredential)
-		if i.Entities[e.ID] || (wanted && desired.IsMarked(credential.Description)) {
+		if i.Entities[e.ID] || i.isPythons(credential) || (wanted && i.owns(credential)) {
 			settled.Entities[e.ID] = true
 		}
 	}

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -56,6 +57,30 @@ endpoint coming ca=coming`)
 	assert.Equal(t, map[string]string{"drained": "drained", "known": "declared", "wanted": "new", "coming": "coming"}, known.Settle(current, want).Certificates)
 }
 
+// What the Python charm had is taken over with its credentials, and is still the charm's own when only half of it is done.
+func TestSettleTakesOver(t *testing.T) {
+	current, _ := world(t, `
+credential app pythons
+credential by-hand foreign
+organization acme credential=app foreign
+organization unwanted credential=app foreign
+organization theirs credential=by-hand foreign
+scale-set small of=acme provider=small-0 foreign
+scale-set by-hand of=acme foreign`)
+	want := wanted(t, `
+credential app
+organization acme credential=app
+scale-set small of=acme`)
+	settled := plan.Inventory{TakesOver: true}.Settle(current, want)
+	assert.Equal(t, plan.Inventory{
+		Entities:  map[string]bool{"3": true, "4": true},
+		ScaleSets: map[uint]plan.Owned{6: {Application: "small", Provider: "small-0"}},
+		TakesOver: true, Certificates: map[string]string{},
+	}, settled)
+	assert.Equal(t, settled, settled.Clone())
+	assert.Empty(t, plan.Inventory{}.Settle(current, want).Entities, "what is described like the Python charm's is somebody else's, unless there was one")
+}
+
 func TestInventoryIsKeptAsJSON(t *testing.T) {
 	inventory := plan.Inventory{Entities: map[string]bool{"uuid": true}, ScaleSets: map[uint]plan.Owned{7: {Application: "small", Provider: "cloud"}}}
 	text, err := json.Marshal(inventory)
@@ -65,10 +90,54 @@ func TestInventoryIsKeptAsJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &read))
 	assert.Equal(t, inventory, read)
 
+	text, err = json.Marshal(plan.Inventory{TakesOver: true})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"takes-over":true}`, string(text))
+
 	var empty plan.Inventory
 	clone := empty.Clone()
 	clone.Entities["a"], clone.ScaleSets[1] = true, plan.Owned{}
 	again := clone.Clone()
 	again.Entities["b"] = true
 	assert.NotContains(t, clone.Entities, "b")
+}
+
+// The Python charm marks credentials with one text for all, and its templates not at all.
+func TestDiffTakesOver(t *testing.T) {
+	const have = `
+credential app pythons
+credential former pythons
+credential by-hand foreign
+organization acme credential=app
+template github_linux_charmed pythons
+template github_linux-large pythons
+template github_linux-gone pythons
+template by-hand foreign
+scale-set small of=acme template=github_linux_charmed provider=small-0
+scale-set large of=acme template=github_linux-large provider=large-0
+scale-set by-hand of=acme template=by-hand foreign`
+	const want = `
+credential app
+organization acme credential=app
+template github_linux-large
+scale-set small of=acme provider=small-0
+scale-set large of=acme template=github_linux-large provider=large-0`
+	current, inventory := world(t, have)
+	scope := plan.Scope{Inventory: inventory, Providers: set("small-0", "large-0")}
+	assert.Equal(t, "update scale set small of organization acme: template github_linux_charmed -> GARM's own\n"+
+		"defer template github_linux-large: GARM has another template of that name; rename or delete it there\n", plan.Diff(current, wanted(t, want), scope).String(),
+		"without a Python charm before, they are somebody else's")
+	scope.Inventory.TakesOver = true
+	assert.Equal(t, strings.TrimLeft(`
+update credential app: its App, key or token has changed
+update template github_linux-large: the runner options or GARM's system template have changed
+update scale set small of organization acme: template github_linux_charmed -> GARM's own
+delete template github_linux_charmed: no scale set refers to it any more
+delete credential former: no configurator uses it any more
+`, "\n"), plan.Diff(current, wanted(t, want), scope).String())
+
+	// A configurator that has not published yet keeps what it used.
+	scope.Held = set("small")
+	assert.NotContains(t, plan.Diff(current, wanted(t, strings.ReplaceAll(want, "scale-set small of=acme provider=small-0\n", "")), scope).String(), "small")
+	assert.NotContains(t, plan.Diff(current, wanted(t, strings.ReplaceAll(want, "scale-set small of=acme provider=small-0\n", "")), scope).String(), "github_linux_charmed")
 }

@@ -52,7 +52,7 @@ func (d *differ) pruneTemplates() {
 	for _, have := range d.current.Templates {
 		_, wanted := find(d.want.Templates, have.Name, nameOfTemplate)
 		used := slices.ContainsFunc(remaining, func(s desired.ScaleSet) bool { return s.Template == have.Name })
-		if wanted || used || !desired.IsMarked(have.Description) {
+		if wanted || used || !d.owns(have) {
 			continue
 		}
 		d.change(Change{Verb: Delete, Name: TemplateName(have.Name), Why: "no scale set refers to it any more", Template: &have, Needs: d.users(func(s desired.ScaleSet) bool { return s.Template == have.Name })})
@@ -84,7 +84,7 @@ func (d *differ) pruneEntities() {
 func (d *differ) pruneCredentials() {
 	for _, have := range d.current.Credentials {
 		_, wanted := find(d.want.Credentials, have.Name, nameOfCredential)
-		if wanted || !desired.IsMarked(have.Description) {
+		if wanted || !d.scope.Inventory.owns(have) {
 			continue
 		}
 		users, used := d.entitiesUsing(have.Name)

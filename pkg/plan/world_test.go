@@ -14,9 +14,9 @@ import (
 // world reads a state from text, with one object on each line, and the inventory of those that are not foreign:
 //
 //	endpoint NAME [made-from=TEXT] [url=TEXT] [ca=TEXT] [foreign]
-//	credential NAME [made-from=TEXT] [endpoint=NAME] [foreign]
+//	credential NAME [made-from=TEXT] [endpoint=NAME] [foreign | pythons]
 //	organization NAME credential=NAME [endpoint=NAME] [foreign]
-//	template NAME [made-from=TEXT] [foreign]
+//	template NAME [made-from=TEXT] [foreign | pythons]
 //	scale-set NAME of=ORGANIZATION [endpoint=NAME] [app=NAME] [template=NAME] [provider=NAME] [labels=A,B] [runners=N] [busy=N] [foreign]
 //
 // and the settings of a scale set: image, flavor, arch, group, idle, max, specs, prefix, timeout, disabled. Its application has its name,
@@ -32,7 +32,7 @@ func world(t *testing.T, text string) (desired.State, plan.Inventory) {
 			continue
 		}
 		id++
-		o := object{t: t, id: id, name: words[1], attributes: map[string]string{}}
+		o := object{t: t, id: id, kind: words[0], name: words[1], attributes: map[string]string{}}
 		for _, word := range words[2:] {
 			key, value, _ := strings.Cut(word, "=")
 			o.attributes[key] = value
@@ -65,7 +65,7 @@ func wanted(t *testing.T, text string) desired.State {
 type object struct {
 	t          *testing.T
 	id         uint
-	name       string
+	kind, name string
 	attributes map[string]string
 }
 
@@ -107,6 +107,9 @@ func (o object) foreign() bool {
 func (o object) description() string {
 	if o.foreign() {
 		return "made by hand"
+	}
+	if _, pythons := o.attributes["pythons"]; pythons {
+		return map[string]string{"credential": "Managed by garm"}[o.kind]
 	}
 	return desired.Mark(o.name, o.attributes["made-from"])
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,7 @@ func Params(dir string, built Built) testscript.Params {
 			"write":             command((*Script).write),
 			"wait-for":          command((*Script).waitFor),
 			"gone":              command((*Script).gone),
+			"wait-runners":      command((*Script).waitRunners),
 			"tick":              command((*Script).tick),
 			"as":                as,
 			"github":            command(func(s *Script, args []string) (string, error) { return s.forge(s.GitHub, args) }),
@@ -185,6 +187,26 @@ func (s *Script) gone(args []string) (string, error) {
 		}
 		if _, there := status.Applications[args[0]]; there {
 			return fmt.Errorf("%s is still there", args[0])
+		}
+		return nil
+	})
+}
+
+// waitRunners COUNT: until the GARM of garm/0 has that many runners, all of which the cloud runs.
+func (s *Script) waitRunners(args []string) (string, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
+	defer cancel()
+	api, err := s.GARM(ctx, "garm/0")
+	if err != nil {
+		return "", err
+	}
+	return "", until(ctx, func() error {
+		list, err := api.Runners(ctx)
+		if err != nil {
+			return err
+		}
+		if running := strings.Count(list, " running "); strconv.Itoa(running) != args[0] || running != strings.Count(list, "\n") {
+			return fmt.Errorf("the runners are not %s that run: %q", args[0], list)
 		}
 		return nil
 	})
