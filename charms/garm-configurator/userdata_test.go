@@ -20,8 +20,8 @@ import (
 // novaLimit is the most user data that OpenStack takes, base64 encoded (Nova, MAX_USERDATA_SIZE).
 const novaLimit = 65535
 
-// Pre-install scripts that the rules allow fit into a machine's user data, with GARM's own part and the script for a proxy
-// whose options are as long as they are in practice.
+// Pre-install scripts that the rules allow fit into a machine's user data, with GARM's own part and the scripts for a proxy
+// whose options are as long as they are in practice and for debug sessions through it.
 func TestLargestScriptsFitIntoUserData(t *testing.T) {
 	for _, scripts := range []int{1, 20, 50} {
 		each := 24576/scripts - 256
@@ -46,7 +46,12 @@ func userDataSize(t *testing.T, options map[string]string) int {
 	for _, p := range problems {
 		require.True(t, p.Missing || p.Option == "max-runner", p.String())
 	}
-	scripts, err := bootstrap.PreInstall(desired.Blocks(s.Options), s.PreInstallScripts)
+	o := desired.Blocks(s.Options)
+	o.Tmate = bootstrap.Tmate{
+		Host: "tmate.internal.example.com", Port: "10022",
+		RSAFingerprint: "SHA256:" + strings.Repeat("x", 44), ED25519Fingerprint: "SHA256:" + strings.Repeat("x", 44),
+	}
+	scripts, err := bootstrap.PreInstall(o, s.PreInstallScripts)
 	require.NoError(t, err)
 	specs, err := json.Marshal(map[string]any{"pre_install_scripts": scripts})
 	require.NoError(t, err)

@@ -129,7 +129,7 @@ func sentence(e validator.FieldError) string {
 		"maxbytes":     "must be at most " + e.Param() + " bytes long",
 		"line":         "must be one line of text without control characters",
 		"printascii":   "must be printable ASCII",
-		"excludesall":  "must have neither blanks nor slashes",
+		"excludesall":  "must have neither blanks nor slashes nor any of & ; # % +",
 		"needsproxy":   "needs runner-http-proxy to be set",
 		"ipv4net":      "must be a comma-separated list of IPv4 addresses or CIDRs like 10.0.0.0/8",
 		"ports":        "must be a comma-separated list of ports or ranges like 80,8000-8080, each in 1..65535",

@@ -16,7 +16,9 @@ import (
 // The json tag of a field is its key in the databag, the option tag the operator's name for it. A field without
 // option tag comes from elsewhere in the configurator's model.
 type ScaleSet struct {
-	Name string `json:"name,omitempty" option:"name" validate:"required,max=64,printascii,excludesall= /\\"`
+	// Name is GitHub's and GARM's name of the scale set. GARM puts it as it is into the query of a URL (GARM
+	// util/github/scalesets/scalesets.go), where some characters would make it find another scale set.
+	Name string `json:"name,omitempty" option:"name" validate:"required,max=64,printascii,excludesall= /\\&;#%+"`
 
 	Provider
 	Forge

@@ -3,23 +3,28 @@ package bed
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // another NAME [OPTION=VALUE...]: a further scale set in the world that setup made. Its options are set before it is
 // integrated.
 func (s *Script) another(args []string) (string, error) {
 	name := args[0]
-	config := append([]string{"config", name}, args[1:]...)
-	basics := Basics(name)
-	for _, option := range slices.Sorted(maps.Keys(basics)) {
-		config = append(config, option+"="+basics[option])
-	}
+	options := Basics(name)
 	for secret, option := range map[string]string{"openstack": "openstack-password", "app-key": "github-app-private-key"} {
 		info, err := s.Model.ShowSecret(s.ctx, secret, false)
 		if err != nil {
 			return "", err
 		}
-		config = append(config, option+"="+info.URI)
+		options[option] = info.URI
+	}
+	for _, arg := range args[1:] {
+		option, value, _ := strings.Cut(arg, "=")
+		options[option] = value
+	}
+	config := []string{"config", name}
+	for _, option := range slices.Sorted(maps.Keys(options)) {
+		config = append(config, option+"="+options[option])
 	}
 	for _, line := range [][]string{
 		{"deploy", "./garm-configurator.charm", name},

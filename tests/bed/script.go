@@ -25,10 +25,8 @@ type Script struct {
 
 	ctx    context.Context
 	booted map[string]*runner.Machine // the last one of each scale set
-	prom   *Prometheus
-	lokis  map[string]*Loki // by name
-	ticked int              // how many hook tools had been called before the last tick
-	logged int              // how many log lines there were before the last tick
+	ticked int                        // how many hook tools had been called before the last tick
+	logged int                        // how many log lines there were before the last tick
 }
 
 type scriptKey struct{}
@@ -73,9 +71,6 @@ func Params(dir string, built Built) testscript.Params {
 			"hooks-within":      command((*Script).hooksWithin),
 			"in-service":        command((*Script).inService),
 			"no-leaks":          command((*Script).noLeaks),
-			"prometheus":        command((*Script).prometheus),
-			"loki":              command((*Script).loki),
-			"break-runner":      command((*Script).breakRunner),
 		},
 	}
 }
@@ -92,7 +87,7 @@ func setup(env *testscript.Env, number int, built Built) error {
 	if err != nil {
 		return err
 	}
-	s := &Script{Bed: b, ctx: ctx, booted: map[string]*runner.Machine{}, lokis: map[string]*Loki{}}
+	s := &Script{Bed: b, ctx: ctx, booted: map[string]*runner.Machine{}}
 	env.Values[scriptKey{}] = s
 	env.Defer(func() {
 		if err := b.Close(); err != nil {
