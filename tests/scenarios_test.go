@@ -17,8 +17,7 @@ import (
 func TestMain(m *testing.M) {
 	sandbox.Init()
 	juju.Init()
-	// Built before the world is entered, where the network ends.
-	if _, err := bed.Build(parts.WithProgress(context.Background(), os.Stderr)); err != nil {
+	if err := build(parts.WithProgress(context.Background(), os.Stderr)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -26,6 +25,15 @@ func TestMain(m *testing.M) {
 		os.Exit(code)
 	}
 	os.Exit(m.Run())
+}
+
+// build builds everything before the world is entered, where the network ends.
+func build(ctx context.Context) error {
+	if _, err := bed.Build(ctx); err != nil {
+		return err
+	}
+	_, err := parts.Prometheus(ctx)
+	return err
 }
 
 func TestScenarios(t *testing.T) {

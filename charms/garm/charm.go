@@ -61,6 +61,9 @@ func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) er
 	if err != nil {
 		return err
 	}
+	if err := c.observe(ctx); err != nil {
+		return err
+	}
 	return c.tools.Announce(ctx, verdict)
 }
 

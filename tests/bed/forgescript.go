@@ -11,7 +11,7 @@ import (
 )
 
 // github add-org NAME | add-repo OWNER/NAME | add-enterprise NAME | add-app ID INSTALLATION KEYFILE | add-token FILE | ca FILE |
-// scale-sets ORG or KIND/NAME | fail STATUS | fail hang | heal
+// scale-sets ORG or KIND/NAME | queue OWNER/NAME LABEL | quota USED | fail STATUS | fail hang | heal
 //
 // ghes is the same for the Enterprise Server.
 func (s *Script) forge(server *github.Server, args []string) (string, error) {
@@ -20,6 +20,14 @@ func (s *Script) forge(server *github.Server, args []string) (string, error) {
 		return scaleSets(server, args[1]), nil
 	case "ca":
 		return "", os.WriteFile(filepath.Join(s.operatorDir, args[1]), server.CA(), 0o600)
+	case "queue":
+		owner, name, _ := strings.Cut(args[1], "/")
+		_, err := server.QueueJob(github.Repository(owner, name), "build", args[2])
+		return "", err
+	case "quota":
+		used, err := strconv.Atoi(args[1])
+		server.UseQuota(used)
+		return "", err
 	case "fail":
 		return "", fail(server, args[1])
 	case "heal":

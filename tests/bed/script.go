@@ -25,8 +25,10 @@ type Script struct {
 
 	ctx    context.Context
 	booted map[string]*runner.Machine // the last one of each scale set
-	ticked int                        // how many hook tools had been called before the last tick
-	logged int                        // how many log lines there were before the last tick
+	prom   *Prometheus
+	lokis  map[string]*Loki // by name
+	ticked int              // how many hook tools had been called before the last tick
+	logged int              // how many log lines there were before the last tick
 }
 
 type scriptKey struct{}
@@ -71,6 +73,9 @@ func Params(dir string, built Built) testscript.Params {
 			"hooks-within":      command((*Script).hooksWithin),
 			"in-service":        command((*Script).inService),
 			"no-leaks":          command((*Script).noLeaks),
+			"prometheus":        command((*Script).prometheus),
+			"loki":              command((*Script).loki),
+			"break-runner":      command((*Script).breakRunner),
 		},
 	}
 }
@@ -87,7 +92,7 @@ func setup(env *testscript.Env, number int, built Built) error {
 	if err != nil {
 		return err
 	}
-	s := &Script{Bed: b, ctx: ctx, booted: map[string]*runner.Machine{}}
+	s := &Script{Bed: b, ctx: ctx, booted: map[string]*runner.Machine{}, lokis: map[string]*Loki{}}
 	env.Values[scriptKey{}] = s
 	env.Defer(func() {
 		if err := b.Close(); err != nil {

@@ -56,6 +56,13 @@ func (s *Server) rate() map[string]int64 {
 	}
 }
 
+// UseQuota lets so many requests of this hour be used up.
+func (s *Server) UseQuota(requests int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = requests
+}
+
 func (s *Server) getRateLimit(r *http.Request) answer {
 	if _, refusal, ok := s.authenticate(r); !ok {
 		return refusal

@@ -21,7 +21,8 @@ import (
 // recipe is how one program is built.
 type recipe struct {
 	name       string // file name of the program
-	pkg        string // its main package, as go build in tests/tools takes it
+	beside     string // directory beside tests/tools whose module it is built in; "" for tests/tools itself
+	pkg        string // its main package, as go build takes it there
 	module     string // module whose release it is; "" for one of ours
 	versionVar string // variable that is set to that release; "" for none
 	sources    string // directory in tests/tools whose files it is made of; "" when go.mod and go.sum say it all
@@ -61,6 +62,9 @@ func build(ctx context.Context, r recipe) (string, error) {
 	tools, err := toolsDir(ctx)
 	if err != nil {
 		return "", fmt.Errorf("cannot build %s: %w", r.name, err)
+	}
+	if r.beside != "" {
+		tools = filepath.Join(filepath.Dir(tools), r.beside)
 	}
 	key, err := r.key(ctx, tools)
 	if err != nil {
@@ -122,7 +126,7 @@ func (r recipe) version(ctx context.Context, tools string) (string, error) {
 	return strings.TrimSpace(out), err
 }
 
-// run runs the go command in tests/tools and returns what it printed.
+// run runs the go command in the program's module and returns what it printed.
 func (r recipe) run(ctx context.Context, tools string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = tools

@@ -1,5 +1,5 @@
-// Package parts builds the real programs that the tests run: GARM's server, Pebble's daemon and the test cloud's provider,
-// all of them static, since they run in trees that hold nothing else, and lays out the image a unit of garm runs in.
+// Package parts builds the real programs that the tests run: GARM's server, Pebble's daemon, Prometheus and the test cloud's
+// provider, all of them static, since they run in trees that hold nothing else, and lays out the image a unit of garm runs in.
 // It must not run them, and knows nothing of what they are configured with.
 //
 // What it builds is kept in the user's cache directory (or in the directory that PARTS_DIR names) under a name that
@@ -18,6 +18,7 @@ import (
 const (
 	garmModule     = "github.com/cloudbase/garm"
 	pebbleModule   = "github.com/canonical/pebble"
+	promModule     = "github.com/prometheus/prometheus"
 	providerFolder = "provider"
 )
 
@@ -40,6 +41,19 @@ func GARM(ctx context.Context) (string, error) {
 // tests/tools/go.mod, built for this machine.
 func Pebble(ctx context.Context) (string, error) {
 	return given(ctx, "PEBBLE_BIN", recipe{name: "pebble", pkg: pebbleModule + "/cmd/pebble", module: pebbleModule, ldflags: "-s -w"})
+}
+
+// Prometheus returns the path of Prometheus: the file that the environment variable PROMETHEUS_BIN names, else its release in
+// tests/prometheus/go.mod, built for this machine without web page and service discoveries.
+func Prometheus(ctx context.Context) (string, error) {
+	return given(ctx, "PROMETHEUS_BIN", recipe{
+		name:    "prometheus",
+		beside:  "prometheus",
+		pkg:     promModule + "/cmd/prometheus",
+		module:  promModule,
+		tags:    "remove_all_sd",
+		ldflags: "-s -w",
+	})
 }
 
 // Provider returns the path of the test cloud's provider (tests/tools/provider), built for this machine. Package

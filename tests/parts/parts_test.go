@@ -24,6 +24,7 @@ func TestProgramsAreStaticAndKept(t *testing.T) {
 	}{
 		{"garm", parts.GARM},
 		{"pebble", parts.Pebble},
+		{"prometheus", parts.Prometheus},
 		{"garm-provider-test", parts.Provider},
 	} {
 		t.Run(program.name, func(t *testing.T) {

@@ -1,0 +1,18 @@
+resource "juju_application" "this" {
+  name       = var.app_name
+  model_uuid = var.model_uuid
+
+  charm {
+    name     = "garm"
+    base     = var.base
+    channel  = var.channel
+    revision = var.revision
+  }
+
+  config      = var.config
+  constraints = var.constraints
+  resources   = var.resources
+  units       = var.units
+
+  storage_directives = var.storage_directives
+}
