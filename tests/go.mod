@@ -16,6 +16,7 @@ require (
 	github.com/juju/utils/v3 v3.1.1
 	github.com/juju/version/v2 v2.0.1
 	github.com/juju/worker/v3 v3.5.0
+	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/stretchr/testify v1.12.1
 	github.com/vishvananda/netlink v1.3.1

@@ -107,7 +107,7 @@ func (c charm) showPlan(ctx context.Context) (map[string]string, error) {
 	if err != nil || obstacle.Level != "" {
 		return nil, refused(obstacle, err)
 	}
-	first, err := c.beforeThePlan(ctx, config, c.urls(in.options))
+	first, err := c.beforeThePlan(ctx, config, &in)
 	if err != nil {
 		return nil, err
 	}
@@ -119,8 +119,8 @@ func (c charm) showPlan(ctx context.Context) (map[string]string, error) {
 }
 
 // beforeThePlan is what a reconcile does before it looks at what GARM has.
-func (c charm) beforeThePlan(ctx context.Context, config workload.Config, urls garmapi.URLs) (lines []string, err error) {
-	would, obstacle, err := applyWorkload(ctx, workload.Pretend(c.pebble), config)
+func (c charm) beforeThePlan(ctx context.Context, config workload.Config, in *inputs) (lines []string, err error) {
+	would, obstacle, err := c.applyWorkload(ctx, workload.Pretend(c.pebble), config, in)
 	if err != nil || obstacle.Level != "" {
 		return nil, refused(obstacle, err)
 	}
@@ -129,7 +129,7 @@ func (c charm) beforeThePlan(ctx context.Context, config workload.Config, urls g
 	if err != nil {
 		return nil, refusal(status.Down(err))
 	}
-	if have := garmapi.URLsOf(have); have != urls {
+	if have, urls := garmapi.URLsOf(have), c.urls(in.options); have != urls {
 		lines = append(lines, status.NewURLs(have.Metadata, urls.Metadata))
 	}
 	return lines, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/integration/configurator"
 	"github.com/garm-charms/garm-charms/pkg/integration/debugssh"
+	"github.com/garm-charms/garm-charms/pkg/integration/postgresql"
 	"github.com/garm-charms/garm-charms/pkg/option"
 	"github.com/garm-charms/garm-charms/pkg/status"
 	"github.com/garm-charms/garm-charms/pkg/workload"
@@ -82,6 +83,10 @@ type inputs struct {
 	declared []configurator.Declared
 	tmate    bootstrap.Tmate
 	peer     peer
+
+	postgresql postgresql.Database
+	database   string      // kind of the one that GARM is to use
+	concern    hook.Status // what an operator must do although GARM does its work; zero for nothing
 }
 
 // reconcile is the order of the steps. A step that returns a status ends it; without one, the findings say how it ended.
@@ -99,6 +104,9 @@ func (c charm) reconcile(ctx context.Context) (hook.Status, *status.Findings, er
 	var findings *status.Findings
 	if said.Level == "" && err == nil {
 		said, findings, err = c.follow(ctx, &in)
+		if in.concern.Level != "" {
+			said = status.Worst([]hook.Status{in.concern, said})
+		}
 	}
 	if err == nil {
 		err = c.writePeer(ctx, in.peer)
@@ -124,6 +132,9 @@ func (c charm) prepare(ctx context.Context, leader bool) (inputs, hook.Status, e
 		return inputs{}, hook.Status{}, err
 	}
 	in, obstacle, err := c.gather(ctx)
+	if err == nil {
+		err = in.postgresql.Request(ctx, c.tools, c.env.AppName)
+	}
 	in.keys = keys
 	return in, obstacle, err
 }
@@ -155,6 +166,9 @@ func (c charm) gather(ctx context.Context) (in inputs, obstacle hook.Status, err
 		return in, obstacle, err
 	}
 	if in.tmate, err = c.tmate(ctx); err != nil {
+		return in, obstacle, err
+	}
+	if in.postgresql, err = postgresql.Read(ctx, c.tools, c.env); err != nil {
 		return in, obstacle, err
 	}
 	in.peer, err = c.readPeer(ctx)

@@ -14,6 +14,7 @@ const peerEndpoint = "secret-storage"
 const (
 	inventoryKey  = "inventory"
 	controllerKey = "controller"
+	databaseKey   = "database"
 	providersKey  = "providers"
 	// pythonKey is what the Python charm, which has no inventory, keeps there (paas-charm, for every charm made with it). It
 	// stays, so that the Python charm can still be gone back to.
@@ -26,8 +27,11 @@ type peer struct {
 	inventory plan.Inventory
 	// controller is the ID of the GARM that the inventory is of: one whose database was lost comes back with another.
 	controller string
+	database   string // kind of the database that GARM keeps it in
 	// providers has a digest of each provider that is kept as a secret, by name.
 	providers map[string]string
+
+	units int // of the application
 
 	bag map[string]string // as it is stored
 }
@@ -41,7 +45,14 @@ func (c charm) readPeer(ctx context.Context) (peer, error) {
 	if err != nil {
 		return peer{}, err
 	}
-	p := peer{id: relations[0].ID, controller: bag[controllerKey], providers: map[string]string{}, bag: bag}
+	p := peer{
+		id:         relations[0].ID,
+		controller: bag[controllerKey],
+		database:   bag[databaseKey],
+		providers:  map[string]string{},
+		units:      len(relations[0].Units) + 1,
+		bag:        bag,
+	}
 	p.inventory.TakesOver = bag[inventoryKey] == "" && bag[pythonKey] != ""
 	for key, into := range map[string]any{inventoryKey: &p.inventory, providersKey: &p.providers} {
 		if bag[key] == "" {
@@ -66,6 +77,7 @@ func (c charm) writePeer(ctx context.Context, p peer) error {
 		}
 	}
 	put(controllerKey, p.controller)
+	put(databaseKey, p.database)
 	for key, value := range map[string]any{inventoryKey: p.inventory, providersKey: p.providers} {
 		text, err := json.Marshal(value)
 		if err != nil {
@@ -78,9 +90,9 @@ func (c charm) writePeer(ctx context.Context, p peer) error {
 
 // of makes the memory that of the GARM with that ID: what was remembered of another one says nothing about this one's
 // objects, whose IDs begin anew.
-func (p *peer) of(controller string) {
+func (p *peer) of(controller, database string) {
 	if p.controller != "" && p.controller != controller {
 		p.inventory = plan.Inventory{}
 	}
-	p.controller = controller
+	p.controller, p.database = controller, database
 }

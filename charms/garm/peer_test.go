@@ -20,9 +20,10 @@ func TestMemoryIsOfOneGARM(t *testing.T) {
 	} {
 		t.Run(row.summary, func(t *testing.T) {
 			p := peer{controller: row.before, inventory: remembered}
-			p.of(row.now)
+			p.of(row.now, kindSQLite)
 			assert.Equal(t, row.kept, len(p.inventory.ScaleSets) == 1)
 			assert.Equal(t, row.now, p.controller)
+			assert.Equal(t, kindSQLite, p.database)
 		})
 	}
 }

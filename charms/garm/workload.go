@@ -30,7 +30,7 @@ func (c charm) runWorkload(ctx context.Context, in *inputs) (hook.Status, error)
 	if err := c.tools.SetPorts(ctx, fmt.Sprintf("%d/tcp", workload.Port)); err != nil {
 		return hook.Status{}, err
 	}
-	done, obstacle, err := applyWorkload(ctx, c.pebble, config)
+	done, obstacle, err := c.applyWorkload(ctx, c.pebble, config, in)
 	if done.Replanned && err == nil && obstacle.Level == "" {
 		c.log.InfoContext(ctx, "start GARM: it was not running with its present configuration")
 	}
@@ -39,12 +39,9 @@ func (c charm) runWorkload(ctx context.Context, in *inputs) (hook.Status, error)
 
 // workloadConfig is how GARM is to run.
 func (c charm) workloadConfig(ctx context.Context, in *inputs) (config workload.Config, obstacle hook.Status, err error) {
-	storages, err := c.tools.Storages(ctx, storageName)
-	if err != nil {
+	database, obstacle, err := c.database(ctx, in)
+	if err != nil || obstacle.Level != "" {
 		return config, obstacle, err
-	}
-	if len(storages) == 0 {
-		return config, status.NoDatabase(c.env.AppName), nil
 	}
 	image, err := workload.FindImage(c.pebble, workload.Images())
 	if err != nil {
@@ -56,7 +53,7 @@ func (c charm) workloadConfig(ctx context.Context, in *inputs) (config workload.
 	}
 	return workload.Config{
 		Image:        image,
-		Database:     workload.Database{SQLite: databaseFile},
+		Database:     database,
 		DBPassphrase: in.keys.dbPassphrase,
 		JWTSecret:    in.keys.jwtSecret,
 		Providers:    providers,
@@ -67,12 +64,15 @@ func (c charm) workloadConfig(ctx context.Context, in *inputs) (config workload.
 	}, obstacle, nil
 }
 
-func applyWorkload(ctx context.Context, pebble workload.Pebble, config workload.Config) (workload.Change, hook.Status, error) {
+func (c charm) applyWorkload(ctx context.Context, pebble workload.Pebble, config workload.Config, in *inputs) (workload.Change, hook.Status, error) {
 	files, err := workload.Render(config)
 	if err != nil {
 		return workload.Change{}, hook.Status{}, err
 	}
 	done, err := workload.Apply(ctx, pebble, files, workload.NewLayer(config, files))
+	if errors.Is(err, workload.ErrNoPostgreSQL) {
+		return done, status.NoPostgreSQL(c.env.AppName, in.postgresql.Application), nil
+	}
 	if err != nil {
 		return done, status.Unreachable(err), nil
 	}
@@ -109,7 +109,7 @@ func (c charm) setURLs(ctx context.Context, in *inputs) (hook.Status, error) {
 	if err != nil {
 		return status.Unreachable(err), nil
 	}
-	in.peer.of(have.ControllerID.String())
+	in.peer.of(have.ControllerID.String(), in.database)
 	if err := c.tools.SetWorkloadVersion(ctx, have.Version); err != nil {
 		return hook.Status{}, err
 	}

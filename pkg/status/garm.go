@@ -17,7 +17,32 @@ func NoSecrets() hook.Status { return waiting("Waiting for the leader to make GA
 
 // NoDatabase says that GARM has no place to keep its data where a new pod would find it again.
 func NoDatabase(application string) hook.Status {
-	return blocked("No database: run juju remove-application %s, and deploy it again with --storage data=1G", application)
+	return blocked("No database: run juju integrate %s postgresql, or remove %s and deploy it again with --storage data=1G", application, application)
+}
+
+// DatabaseWaits says what the integrated PostgreSQL has not given yet.
+func DatabaseWaits(postgresql, missing string) hook.Status {
+	return waiting("Waiting for %s to give %s", postgresql, missing)
+}
+
+// DatabaseInUse says that the scale sets must go before the database can change.
+func DatabaseInUse(application, postgresql string, scaleSets int) hook.Status {
+	return blocked("%s cannot take over %d scale sets: remove their integrations first, or run juju remove-relation %s %s", postgresql, scaleSets, application, postgresql)
+}
+
+// DatabaseGone says that the database that the scale sets are in is not to be had.
+func DatabaseGone(application string, scaleSets int) hook.Status {
+	return blocked("The database of %d scale sets is gone: run juju integrate %s with the PostgreSQL that it was", scaleSets, application)
+}
+
+// NoPostgreSQL says that the container's GARM is too old for the database.
+func NoPostgreSQL(application, postgresql string) hook.Status {
+	return blocked("This GARM has no PostgreSQL: run juju attach-resource %s app-image=IMAGE with one after v0.2.1, or juju remove-relation %s %s", application, application, postgresql)
+}
+
+// TooManyUnits says that units cannot share a file.
+func TooManyUnits(application string, units int) hook.Status {
+	return blocked("SQLite serves one unit, not %d: run juju scale-application %s 1, or juju integrate %s postgresql", units, application, application)
 }
 
 // NoWorkload says that the container's image has no GARM.

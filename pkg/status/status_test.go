@@ -79,7 +79,7 @@ func TestWords(t *testing.T) {
 		{status.NoContainer("app"), "waiting: Waiting for the app container"},
 		{status.NoPeers(), "waiting: Waiting for the peer relation"},
 		{status.NoSecrets(), "waiting: Waiting for the leader to make GARM's secrets"},
-		{status.NoDatabase("garm"), "blocked: No database: run juju remove-application garm, and deploy it again with --storage data=1G"},
+		{status.NoDatabase("garm"), "blocked: No database: run juju integrate garm postgresql, or remove garm and deploy it again with --storage data=1G"},
 		{status.NoWorkload(errors.New("no /bin/garm")), "blocked: Attach a GARM image as resource app-image: no /bin/garm"},
 		{status.Starting(), "maintenance: GARM is starting"},
 		{status.LoginRefused(), "blocked: GARM refuses the charm's admin login; see the secret garm-admin-credentials"},

@@ -283,10 +283,21 @@ func wait(ctx context.Context, pebble Waiter, id, what string) error {
 	if err != nil {
 		return fmt.Errorf("cannot %s within %s: %w", what, limit.Round(time.Second), err)
 	}
+	if change.Err != "" && refusesBackend(change) {
+		return fmt.Errorf("cannot %s: %w", what, ErrNoPostgreSQL)
+	}
 	if change.Err != "" {
 		return fmt.Errorf("cannot %s: %s", what, oneLine(change.Err))
 	}
 	return nil
+}
+
+// refusesBackend knows GARM's own words, with which it ends (GARM config/config.go, Database.Validate). Pebble puts the
+// last lines of a service that did not start into the task's log.
+func refusesBackend(change *client.Change) bool {
+	return slices.ContainsFunc(change.Tasks, func(t *client.Task) bool {
+		return strings.Contains(strings.Join(t.Log, "\n"), "invalid database backend: postgresql")
+	})
 }
 
 // oneLine takes the tasks that failed out of Pebble's list of them.

@@ -3,6 +3,7 @@
 package workload
 
 import (
+	"errors"
 	"path"
 
 	"github.com/garm-charms/garm-charms/pkg/secret"
@@ -39,6 +40,9 @@ type Database struct {
 	SQLite     string // absolute path of the file; its directory must exist
 	PostgreSQL *PostgreSQL
 }
+
+// ErrNoPostgreSQL says that the image's GARM does not know the backend: it is v0.2.1 or older.
+var ErrNoPostgreSQL = errors.New("this GARM has no PostgreSQL backend")
 
 // PostgreSQL names a database. GARM v0.2.1 does not support it; its successor does.
 type PostgreSQL struct {

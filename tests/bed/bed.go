@@ -18,6 +18,7 @@ import (
 	"github.com/garm-charms/garm-charms/tests/juju"
 	"github.com/garm-charms/garm-charms/tests/jujucli"
 	"github.com/garm-charms/garm-charms/tests/parts"
+	"github.com/garm-charms/garm-charms/tests/postgresql"
 	"github.com/garm-charms/garm-charms/tests/provider"
 	"github.com/garm-charms/garm-charms/tests/runner"
 	"github.com/garm-charms/garm-charms/tests/sandbox"
@@ -45,6 +46,7 @@ type Bed struct {
 	operatorDir string // where relative paths start
 	network     *sandbox.Network
 	machines    map[string]*runner.Machine
+	database    *postgresql.Server // nil until a scenario starts it
 	closers     []func() error
 }
 

@@ -45,6 +45,12 @@ func Params(dir string, built Built) testscript.Params {
 		Setup: func(env *testscript.Env) error {
 			return setup(env, int(beds.Add(1)), built)
 		},
+		Condition: func(name string) (bool, error) {
+			if name == "garm-postgresql" {
+				return garmHasPostgreSQL(context.Background())
+			}
+			return false, fmt.Errorf("unknown condition %s", name)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"juju":              command((*Script).juju),
 			"setup":             command((*Script).setup),
@@ -65,6 +71,7 @@ func Params(dir string, built Built) testscript.Params {
 			"restart-container": command((*Script).restartContainer),
 			"restart-pod":       command((*Script).restartPod),
 			"calls":             command((*Script).calls),
+			"postgresql":        command((*Script).postgresql),
 			"lead":              command((*Script).lead),
 			"secret":            command((*Script).secret),
 			"cloud":             command((*Script).cloud),
@@ -294,6 +301,7 @@ func (s *Script) pebble(args []string) (string, error) {
 		return "", err
 	}
 	cmd := exec.CommandContext(s.ctx, s.config.Built.Pebble, args[2:]...)
+	cmd.Dir = s.operatorDir
 	cmd.Env = []string{"PEBBLE_SOCKET=" + socket, "HOME=" + s.operatorDir}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
