@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/hook"
@@ -23,8 +24,12 @@ type Findings struct {
 	Report    reconcile.Report
 }
 
-// startingUp is what GARM says of every entity in its first seconds (GARM runner/pool, Start).
-const startingUp = "pool manager is starting up"
+// isStarting tells the reasons that GARM gives for every entity in its first seconds and when it renews the list of runner
+// releases (GARM runner/pool/pool.go, Start; cache/tools_cache.go, Get).
+func isStarting(reason string) bool {
+	return reason == "pool manager is starting up" ||
+		strings.HasPrefix(reason, "no cache found for entity ") || strings.HasPrefix(reason, "cache expired for entity ")
+}
 
 // Judge says of every declaration, by relation ID, what became of it.
 func (f Findings) Judge() map[string]configurator.Answer {
@@ -117,7 +122,7 @@ func (f Findings) failure(want desired.ScaleSet) string {
 		}
 	}
 	for _, e := range f.Before.Entities {
-		if e.EntityRef == want.Entity && e.Failure != "" && e.Failure != startingUp {
+		if e.EntityRef == want.Entity && e.Failure != "" && !isStarting(e.Failure) {
 			return "GARM cannot work for " + e.String() + ": " + e.Failure
 		}
 	}

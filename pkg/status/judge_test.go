@@ -181,6 +181,8 @@ func TestJudge(t *testing.T) {
 		},
 		{"entity does not work", func(p *pass) { p.have.Entities[0].Failure = "bad credentials" }, not("pending", "GARM cannot work for organization acme: bad credentials"), "waiting: small: GARM cannot work for organization acme: bad credentials"},
 		{"entity is starting", func(p *pass) { p.have.Entities[0].Failure = "pool manager is starting up" }, ready, "active: 1 scale set, 2/3 runners"},
+		{"entity has started", func(p *pass) { p.have.Entities[0].Failure = "no cache found for entity uuid" }, ready, "active: 1 scale set, 2/3 runners"},
+		{"entity renews", func(p *pass) { p.have.Entities[0].Failure = "cache expired for entity uuid" }, ready, "active: 1 scale set, 2/3 runners"},
 		{
 			"another entity does not work", func(p *pass) {
 				p.have.Entities = append(p.have.Entities, desired.Entity{EntityRef: organization("theirs"), ID: "x", Failure: "bad credentials"})

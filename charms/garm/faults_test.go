@@ -1,0 +1,263 @@
+package garm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/garm-charms/garm-charms/pkg/garmapi"
+	"github.com/garm-charms/garm-charms/pkg/garmapi/garmtest"
+	"github.com/garm-charms/garm-charms/pkg/hook"
+	"github.com/garm-charms/garm-charms/pkg/integration/configurator"
+	"github.com/garm-charms/garm-charms/pkg/reconcile"
+	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
+	"github.com/garm-charms/garm-charms/pkg/secret"
+)
+
+// TestFaults lets every request that changes something in GARM go wrong once, in every way, in the step from one declaration
+// to another. The next reconcile ends where one without a fault does, and in between no status says active that is not true.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for name, strike := range faults() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newFaultLab(t)
+			for _, row := range l.faultRows() {
+				l.faultIn(row, strike)
+			}
+		})
+	}
+}
+
+// TestFaultsOfTheSession does the same to what comes before: GARM's first run, the login and GARM's URLs.
+func TestFaultsOfTheSession(t *testing.T) {
+	t.Parallel()
+	for name, strike := range faults() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			saboteur := newSaboteur(t, garmtest.Start(t, garmtest.Options{}).URL)
+			c := charm{
+				tools: hook.NewTools(hook.Env{}, idleTools{}), log: slog.New(slog.DiscardHandler),
+				garm: garmapi.New(saboteur.URL, garmapi.Options{WriteLimit: time.Second}),
+			}
+			in := inputs{keys: keys{admin: admin()}}
+			for _, route := range []string{"/first-run", "/auth/login", "/controller"} {
+				in.options.ExternalURL = "http://garm.example" + route // GARM's URLs are to change each time
+				method := http.MethodPost
+				if route == "/controller" {
+					method = http.MethodPut
+				}
+				saboteur.arm(method, route+"$", strike)
+				ctx, kill := context.WithCancel(t.Context())
+				defer kill()
+				saboteur.kill = kill
+				said, err := c.openSession(ctx, &in)
+				require.NoError(t, err)
+				require.True(t, saboteur.struck(), "%s: the request was not made", route)
+				assert.Equal(t, hook.Maintenance, said.Level, route)
+				saboteur.catchUp()
+
+				said, err = c.openSession(t.Context(), &in)
+				require.NoError(t, err)
+				assert.Empty(t, said, route)
+				have, err := c.garm.Controller(t.Context())
+				require.NoError(t, err)
+				assert.Equal(t, c.urls(in.options), garmapi.URLsOf(have), route)
+			}
+		})
+	}
+}
+
+// idleTools are hook tools that take everything.
+type idleTools struct{}
+
+func (idleTools) Run(context.Context, hook.Call) ([]byte, error) { return nil, nil }
+
+func admin() garmapi.Admin {
+	return garmapi.Admin{Username: "admin", Password: secret.New("quagmire-lantern-54-ocelot-prairie"), Email: "admin@garm.local", FullName: "Admin"}
+}
+
+// faultRow is one request that goes wrong on the way from one declaration to another; nil is none.
+type faultRow struct {
+	method, path string // path is a regular expression, below /api/v1
+	from, to     *configurator.Declared
+}
+
+func (l *faultLab) faultRows() []faultRow {
+	const id = "/[^/]+$"
+	org, token := l.declared(), func(text string) func(*configurator.Declared) {
+		return func(d *configurator.Declared) { d.Secrets.Token = secret.New(text) }
+	}
+	app := func(d *configurator.Declared) {
+		d.Secrets.Token, d.Secrets.PrivateKey, d.ScaleSet.App = secret.Value{}, l.key, runnerconfig.App{AppID: 42, InstallationID: 7}
+	}
+	repo := func(d *configurator.Declared) { d.ScaleSet.Org, d.ScaleSet.Repo = "", "acme/widgets" }
+	enterprise := l.declared(func(d *configurator.Declared) { d.ScaleSet.Org, d.ScaleSet.Enterprise = "", "acme-inc" })
+	mirror := func(url string) func(*configurator.Declared) {
+		return func(d *configurator.Declared) { d.ScaleSet.DockerHubMirror = url }
+	}
+	certificate := func(d *configurator.Declared) {
+		d.ScaleSet.GitHubCACertificate += "\n" + d.ScaleSet.GitHubCACertificate
+	}
+	return []faultRow{
+		{"POST", "/github/endpoints$", nil, org},
+		{"POST", "/github/credentials$", nil, org},
+		{"POST", "/organizations$", nil, org},
+		{"POST", "/organizations/.*/scalesets$", nil, org},
+		{"PUT", "/github/endpoints" + id, org, l.declared(certificate)},
+		{"PUT", "/github/credentials" + id, org, l.declared(token("second"))},
+		{"PUT", "/organizations" + id, org, l.declared(app)},
+		{"POST", "/templates$", org, l.declared(mirror("https://one.example.com"))},
+		{"PUT", "/scalesets" + id, org, l.declared(mirror("https://one.example.com"))},
+		{"PUT", "/templates" + id, l.declared(mirror("https://one.example.com")), l.declared(mirror("https://two.example.com"))},
+		{"DELETE", "/templates" + id, l.declared(mirror("https://two.example.com")), org},
+		{"PUT", "/scalesets" + id, org, nil}, // drain
+		{"DELETE", "/scalesets" + id, org, nil},
+		{"DELETE", "/organizations" + id, org, nil},
+		{"DELETE", "/github/credentials" + id, org, nil},
+		{"DELETE", "/github/endpoints" + id, org, nil},
+		{"POST", "/repositories$", nil, l.declared(repo)},
+		{"POST", "/repositories/.*/scalesets$", nil, l.declared(repo)},
+		{"PUT", "/repositories" + id, l.declared(repo), l.declared(repo, app)},
+		{"DELETE", "/repositories" + id, l.declared(repo), nil},
+		{"POST", "/enterprises$", nil, enterprise},
+		{"POST", "/enterprises/.*/scalesets$", nil, enterprise},
+		{"DELETE", "/enterprises" + id, enterprise, nil},
+	}
+}
+
+// faultLab is the charm's reconcile between a GARM that is reached through a saboteur and a memory that is lost with the hook.
+type faultLab struct {
+	*testing.T
+
+	forge    *garmtest.Forge
+	saboteur *saboteur
+	client   *garmapi.Client
+	key      secret.Value
+	peer     peer
+}
+
+func newFaultLab(t *testing.T) *faultLab {
+	t.Helper()
+	l := &faultLab{T: t, forge: garmtest.GitHub(t), key: newKey(t)}
+	app, err := json.Marshal(map[string]any{"app_id": 42, "installation_id": 7, "key": l.key.Reveal()})
+	require.NoError(t, err)
+	l.forge.Do(t, "POST", "/apps", string(app))
+	for _, text := range []string{"first", "second"} {
+		l.forge.Do(t, "POST", "/tokens", fmt.Sprintf(`{"token":%q}`, text))
+	}
+	for _, entity := range []string{"orgs/acme", "repos/acme/widgets", "enterprises/acme-inc"} {
+		l.forge.Do(t, "POST", "/entities", fmt.Sprintf(`{"entity":%q}`, entity))
+	}
+	server := garmtest.Start(t, garmtest.Options{Provider: "cloud", Forge: l.forge})
+	l.saboteur = newSaboteur(t, server.URL)
+	l.client = garmapi.New(l.saboteur.URL, garmapi.Options{WriteLimit: time.Second})
+	require.NoError(t, l.client.FirstRun(t.Context(), admin()))
+	require.NoError(t, l.client.Login(t.Context(), admin().Username, admin().Password))
+	_, err = l.client.UpdateController(t.Context(), charm{env: hook.Env{AppName: "garm"}}.urls(inputs{}.options))
+	require.NoError(t, err)
+	return l
+}
+
+// declared is a scale set of the organisation acme, on a GitHub of the test's own, with a token.
+func (l *faultLab) declared(changes ...func(*configurator.Declared)) *configurator.Declared {
+	l.Helper()
+	d := configurator.Declared{
+		Application: "small", RelationID: "garm-configurator:1",
+		ScaleSet: runnerconfig.ScaleSet{
+			Name: "small", Org: "acme", RunnerGroup: "Default", MaxRunner: 2, BootstrapTimeoutMinutes: 20,
+			Provider: runnerconfig.Provider{ProviderName: "cloud"},
+			Machine:  runnerconfig.Machine{ImageID: "noble", Flavor: "m1.small", OSArch: "amd64"},
+			Forge:    runnerconfig.Forge{GitHubURL: l.forge.URL, GitHubCACertificate: string(l.forge.CA(l))},
+		},
+		Secrets: configurator.Secrets{Token: secret.New("first")},
+	}
+	for _, change := range changes {
+		change(&d)
+	}
+	return &d
+}
+
+// faultIn goes one row's way.
+func (l *faultLab) faultIn(row faultRow, strike strike) {
+	l.Helper()
+	l.settle(row.from)
+	l.saboteur.arm(row.method, row.path, strike)
+	ctx, kill := context.WithCancel(l.Context())
+	defer kill()
+	l.saboteur.kill = kill
+	said, memory := l.reconcile(ctx, row.to)
+	what := fmt.Sprintf("%s %s", row.method, row.path)
+	require.True(l, l.saboteur.struck(), "%s: the request was not made", what)
+	if ctx.Err() == nil {
+		l.peer = memory
+		assert.NotEqual(l, hook.Active, said.Level, "%s: %s", what, said.Message)
+	}
+	l.saboteur.catchUp()
+
+	said, l.peer = l.reconcile(l.Context(), row.to)
+	l.assertReached(row.to, said, what)
+}
+
+// reconcile is one hook: what it says, and what it would remember.
+func (l *faultLab) reconcile(ctx context.Context, d *configurator.Declared) (hook.Status, peer) {
+	l.Helper()
+	in := l.inputs(d)
+	before, err := reconcile.Observe(l.Context(), l.client)
+	require.NoError(l, err)
+	f, inventory := decide(in, before)
+	f.Report = reconcile.Apply(ctx, l.client, before, f.Plan, inventory, slog.New(slog.DiscardHandler))
+	in.peer.inventory = f.Report.Inventory
+	return f.Summary(f.Judge()), in.peer
+}
+
+func (l *faultLab) inputs(d *configurator.Declared) inputs {
+	in := inputs{peer: l.peer}
+	if d != nil {
+		in.declared = []configurator.Declared{*d}
+	}
+	return in
+}
+
+// settle goes to a declaration without a fault.
+func (l *faultLab) settle(d *configurator.Declared) {
+	l.Helper()
+	var said hook.Status
+	said, l.peer = l.reconcile(l.Context(), d)
+	l.assertReached(d, said, "without a fault")
+}
+
+// assertReached asserts that GARM and GitHub have what is declared, once, that nothing remains to do, and that the status says so.
+func (l *faultLab) assertReached(d *configurator.Declared, said hook.Status, what string) {
+	l.Helper()
+	require.Equal(l, hook.Active, said.Level, "%s: %s", what, said.Message)
+	now, err := reconcile.Observe(l.Context(), l.client)
+	require.NoError(l, err)
+	f, inventory := decide(l.inputs(d), now)
+	require.Empty(l, f.Plan.String(), what)
+	require.Equal(l, inventory.Entities, l.peer.inventory.Entities, what)
+	require.Equal(l, inventory.ScaleSets, l.peer.inventory.ScaleSets, what)
+
+	wanted := len(f.Want.ScaleSets)
+	require.Len(l, now.Endpoints, 1+wanted, what)
+	require.Len(l, now.Credentials, wanted, what)
+	require.Len(l, now.Entities, wanted, what)
+	require.Len(l, now.Templates, len(f.Want.Templates), what)
+	require.Len(l, now.ScaleSets, wanted, what)
+	var twins []struct{ Name string }
+	require.NoError(l, json.Unmarshal([]byte(l.forge.Do(l, "GET", "/scalesets", "")), &twins))
+	require.Len(l, twins, wanted, what)
+	for i, set := range now.ScaleSets {
+		require.Equal(l, f.Want.ScaleSets[i].Settings, set.Settings, what)
+	}
+	for i, c := range now.Credentials {
+		require.Equal(l, f.Want.Credentials[i].Description, c.Description, what)
+	}
+}
