@@ -7,14 +7,18 @@ ARCHS ?= amd64 arm64
 COVERAGE ?= 85
 
 .DEFAULT_GOAL := help
-.PHONY: format lint unit integration test demo lab bench pack cover help deps scenarios vulncheck
+.PHONY: format lint docs unit integration test demo lab bench pack cover help deps scenarios vulncheck
 
 format: ## Format the Go files and tidy the modules
 	@set -e; for module in $(MODULES); do (cd $$module && $(GOLANGCI_LINT) fmt && $(GO) mod tidy); done
 
-lint: ## Check format, style, the import law, the modules and the shell
+lint: ## Check format, style, the import law, the modules, the shell and the documents
 	@set -e; for module in $(MODULES); do echo "lint $$module"; (cd $$module && $(GO) mod tidy -diff && $(GOLANGCI_LINT) run ./...); done
 	shellcheck .ci/* tests/bed/standins/*/dispatch
+	$(GO) run ./cmd/charmdoc -check
+
+docs: ## Write the reference pages of docs/ that come from charmcraft.yaml
+	$(GO) run ./cmd/charmdoc
 
 unit: ## Run the tests of the charms' own module, with the race detector
 	$(GO) test -race ./...
