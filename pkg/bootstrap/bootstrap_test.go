@@ -150,6 +150,10 @@ func TestTemplateStandsAroundTheBase(t *testing.T) {
 	require.NoError(t, err)
 	want := "#!/bin/bash\n" + b.Host + "set -e\n" + b.Runner + `sendStatus "configuring runner"` + "\necho jit\n"
 	assert.Equal(t, want, executed(t, text, true))
+
+	text, err = bootstrap.Template([]byte("#!/bin/bash\n"+`sendStatus "configuring runner"`), all())
+	require.NoError(t, err)
+	assert.Equal(t, "#!/bin/bash\n"+b.Host+b.Runner+`sendStatus "configuring runner"`, executed(t, text, true), "a base without final newline")
 }
 
 func TestTemplateIsTheBaseWithoutOptions(t *testing.T) {

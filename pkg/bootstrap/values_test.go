@@ -125,6 +125,10 @@ func TestHostileValuesAreRefused(t *testing.T) {
 			assert.NotContains(t, err.Error(), "secret", "a URL may hold a password")
 			assert.NotContains(t, err.Error(), "\n")
 		}
+		if o.RunnerHTTPProxy != "" {
+			_, err = bootstrap.PreInstall(o, nil)
+			assert.Error(t, err, "%q", o)
+		}
 	}
 }
 
