@@ -177,6 +177,7 @@ func TestFailuresOfTheBlocksAreSaidAndLeft(t *testing.T) {
 		assert.Contains(t, "\n"+out, "\n[garm-runner] "+line+"\n")
 		assert.Contains(t, out, "\nstatus: [garm-runner] "+line+"\n")
 	}
+	assert.NotContains(t, out, "cannot tell who started a job", "there is jq")
 	assert.Contains(t, out, "\nfailed: cannot set up the check of who started a job\n", "a runner that cannot refuse jobs must get none")
 	left, err := os.ReadDir(m.home)
 	require.NoError(t, err)
@@ -192,6 +193,14 @@ func TestFailuresOfTheBlocksAreSaidAndLeft(t *testing.T) {
 	assert.Contains(t, out, "status: [garm-runner] cannot write "+m.home+"/.env")
 	assert.NotContains(t, out, "cannot write /opt")
 	assert.NotContains(t, out, "failed: ")
+}
+
+func TestMissingJqIsSaid(t *testing.T) {
+	b, err := bootstrap.Render(bootstrap.Options{RefuseExternalContributor: true})
+	require.NoError(t, err)
+	m := newMachine(t)
+	m.only(t, "sort", "grep", "rm", "mktemp", "id")
+	assert.Contains(t, m.run(t, b.Runner), "status: [garm-runner] cannot tell who started a job: the image has no jq")
 }
 
 // What is reported goes into JSON as it is.
@@ -246,7 +255,7 @@ func TestMirrorIsMergedIntoDockersConfiguration(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name+"/"+test.tool, func(t *testing.T) {
 			m := newMachine(t)
-			m.onlyTool(t, test.tool)
+			m.only(t, test.tool)
 			m.command(t, "docker", "#!/bin/sh\n")
 			m.command(t, "systemctl", "#!/bin/sh\necho \"systemctl $*\"\n")
 			file := filepath.Join(m.root, "etc/docker/daemon.json")
@@ -272,10 +281,10 @@ func TestMirrorIsMergedIntoDockersConfiguration(t *testing.T) {
 	}
 }
 
-// onlyTool leaves the machine with just one of the programs that can merge JSON, or none, and the others that it needs.
-func (m machine) onlyTool(t *testing.T, tool string) {
+// only leaves the machine with these programs and those that the blocks always need.
+func (m machine) only(t *testing.T, tools ...string) {
 	t.Helper()
-	for _, name := range []string{"bash", "sh", "cat", "tee", "mkdir", "install", "head", "timeout", "env", tool} {
+	for _, name := range append(tools, "bash", "sh", "cat", "tee", "mkdir", "install", "head", "timeout", "env") {
 		if name == "" {
 			continue
 		}

@@ -137,6 +137,9 @@ func runnerBlock(v values) string {
 	if v.tmate != (Tmate{}) {
 		b.WriteString(tmateEnv(v))
 	}
+	if v.refuse {
+		b.WriteString(block("contributor-check.sh"))
+	}
 	if v.script != "" {
 		b.WriteString(place(scriptFile, "0755", v.script, ""))
 	}

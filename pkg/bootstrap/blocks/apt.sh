@@ -2,7 +2,10 @@
 refresh_lists() {
 	local pause end=$((SECONDS + 240))
 	for pause in 1 2 4 8 16 32 0; do
-		timeout 90 sudo apt-get --quiet=2 -o APT::Update::Error-Mode=any update && return
+		timeout 90 sudo apt-get --quiet=2 -o APT::Update::Error-Mode=any update && {
+			log "package lists are refreshed"
+			return
+		}
 		[ "$SECONDS" -lt "$end" ] || break
 		sleep "$pause"
 	done

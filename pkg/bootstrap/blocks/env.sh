@@ -15,4 +15,9 @@ write_env() {
 	return "$1"
 }
 
-write_env || { log "cannot write $RUN_HOME/.env"; failed=1; }
+if write_env; then
+	log "the runner has ${#env[@]} settings in $RUN_HOME/.env"
+else
+	log "cannot write $RUN_HOME/.env"
+	failed=1
+fi

@@ -29,6 +29,7 @@ use_mirror() {
 		log "cannot write $file"
 		return
 	fi
+	log "docker has its mirror in $file"
 	if ! command -v docker >/dev/null || ! systemctl is-active --quiet docker; then
 		log "docker does not run: it is not restarted"
 		return

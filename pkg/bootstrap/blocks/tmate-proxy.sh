@@ -41,5 +41,7 @@ elif ! install_service; then
 	log "cannot install the service tmate-proxy"
 elif [ "$started" = true ] && ! { systemctl enable tmate-proxy && systemctl restart tmate-proxy; }; then
 	log "cannot start the service tmate-proxy"
+else
+	log "debug sessions can be relayed through the proxy"
 fi
 exit 0
