@@ -104,37 +104,3 @@ func installContext(jit, agent bool) map[string]any {
 		"AgentURL": "wss://garm.example/agent", "AgentToken": "token", "AgentShell": "false",
 	}
 }
-
-// Injected returns the parts of a template that Template put in, with their marker lines, or nothing. The parts
-// are returned as the runner gets them.
-func Injected(text []byte) []byte {
-	var out bytes.Buffer
-	var end string
-	for line := range strings.Lines(string(text)) {
-		if end == "" {
-			suffix, begins := strings.CutPrefix(strings.TrimSuffix(line, "\n"), beginMarker)
-			if !begins || strings.Trim(suffix, "_") != "" {
-				continue
-			}
-			end = endMarker + suffix
-		}
-		out.WriteString(line)
-		if strings.TrimSuffix(line, "\n") == end {
-			end = ""
-		}
-	}
-	return unescape(out.Bytes())
-}
-
-// unescape undoes escape. What is not a template, so not ours, is returned as it is.
-func unescape(text []byte) []byte {
-	t, err := template.New("").Parse(string(text))
-	if err != nil {
-		return text
-	}
-	var out bytes.Buffer
-	if err := t.Execute(&out, nil); err != nil {
-		return text
-	}
-	return out.Bytes()
-}

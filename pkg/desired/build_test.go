@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/garm-charms/garm-charms/pkg/bootstrap"
 	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
 	"github.com/garm-charms/garm-charms/pkg/secret"
@@ -286,7 +285,7 @@ func TestBuildPutsOptionsIntoGARMsOwnTemplate(t *testing.T) {
 	require.Empty(t, conflicts)
 	require.Len(t, state.Templates, 1)
 	template := state.Templates[0]
-	assert.Contains(t, string(bootstrap.Injected(template.Data)), "https://mirror.example.com")
+	assert.Contains(t, string(template.Data), "https://mirror.example.com")
 	assert.Equal(t, desired.Mark(string(template.Data)), template.Description)
 }
 
