@@ -129,7 +129,7 @@ func (c charm) beforeThePlan(ctx context.Context, config workload.Config, in *in
 	if err != nil {
 		return nil, refusal(status.Down(err))
 	}
-	if have, urls := garmapi.URLsOf(have), c.urls(in.options); have != urls {
+	if have, urls := garmapi.URLsOf(have), c.urls(in); have != urls {
 		lines = append(lines, status.NewURLs(have.Metadata, urls.Metadata))
 	}
 	return lines, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/integration/configurator"
 	"github.com/garm-charms/garm-charms/pkg/integration/debugssh"
+	"github.com/garm-charms/garm-charms/pkg/integration/ingress"
 	"github.com/garm-charms/garm-charms/pkg/integration/postgresql"
 	"github.com/garm-charms/garm-charms/pkg/option"
 	"github.com/garm-charms/garm-charms/pkg/status"
@@ -84,6 +85,7 @@ type inputs struct {
 	tmate    bootstrap.Tmate
 	peer     peer
 
+	ingress    ingress.Ingress
 	postgresql postgresql.Database
 	database   string      // kind of the one that GARM is to use
 	concern    hook.Status // what an operator must do although GARM does its work; zero for nothing
@@ -123,10 +125,11 @@ func (c charm) prepare(ctx context.Context, leader bool) (inputs, hook.Status, e
 		return inputs{}, status.NoSecrets(), nil
 	case err != nil:
 		return inputs{}, hook.Status{}, err
+	case !leader || c.env.Event.Kind == hook.KindStop:
+		said, err := c.standBy(ctx)
+		return inputs{}, said, err
 	case !c.containerAnswers(ctx):
 		return inputs{}, status.NoContainer(workload.Container), nil
-	case !leader || c.env.Event.Kind == hook.KindStop:
-		return inputs{}, c.standBy(ctx), nil
 	}
 	if err := c.tools.RemoveObsolete(ctx, c.env.Event); err != nil {
 		return inputs{}, hook.Status{}, err
@@ -168,6 +171,9 @@ func (c charm) gather(ctx context.Context) (in inputs, obstacle hook.Status, err
 	if in.tmate, err = c.tmate(ctx); err != nil {
 		return in, obstacle, err
 	}
+	if in.ingress, err = ingress.Read(ctx, c.tools, c.env); err != nil {
+		return in, obstacle, err
+	}
 	if in.postgresql, err = postgresql.Read(ctx, c.tools, c.env); err != nil {
 		return in, obstacle, err
 	}
@@ -185,16 +191,4 @@ func (c charm) tmate(ctx context.Context) (bootstrap.Tmate, error) {
 		c.log.WarnContext(ctx, why.Error())
 	}
 	return server, err
-}
-
-// standBy leaves GARM to the leader's unit.
-func (c charm) standBy(ctx context.Context) hook.Status {
-	stopped, err := workload.Stop(ctx, c.pebble)
-	if err != nil {
-		return status.Unreachable(err)
-	}
-	if stopped {
-		c.log.InfoContext(ctx, "stop GARM: this unit does not lead, or its pod ends")
-	}
-	return status.Standby()
 }

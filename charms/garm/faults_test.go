@@ -69,7 +69,7 @@ func TestFaultsOfTheSession(t *testing.T) {
 				assert.Empty(t, said, route)
 				have, err := c.garm.Controller(t.Context())
 				require.NoError(t, err)
-				assert.Equal(t, c.urls(in.options), garmapi.URLsOf(have), route)
+				assert.Equal(t, c.urls(&in), garmapi.URLsOf(have), route)
 			}
 		})
 	}
@@ -161,7 +161,7 @@ func newFaultLab(t *testing.T) *faultLab {
 	l.client = garmapi.New(l.saboteur.URL, garmapi.Options{WriteLimit: time.Second})
 	require.NoError(t, l.client.FirstRun(t.Context(), admin()))
 	require.NoError(t, l.client.Login(t.Context(), admin().Username, admin().Password))
-	_, err = l.client.UpdateController(t.Context(), charm{env: hook.Env{AppName: "garm"}}.urls(inputs{}.options))
+	_, err = l.client.UpdateController(t.Context(), charm{env: hook.Env{AppName: "garm"}}.urls(&inputs{}))
 	require.NoError(t, err)
 	return l
 }

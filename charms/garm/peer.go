@@ -3,8 +3,10 @@ package garm
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
+	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/plan"
 )
 
@@ -31,7 +33,8 @@ type peer struct {
 	// providers has a digest of each provider that is kept as a secret, by name.
 	providers map[string]string
 
-	units int // of the application
+	units   int               // of the application
+	serving map[string]string // where the GARMs of other units listen, as they say, by unit
 
 	bag map[string]string // as it is stored
 }
@@ -54,6 +57,9 @@ func (c charm) readPeer(ctx context.Context) (peer, error) {
 		bag:        bag,
 	}
 	p.inventory.TakesOver = bag[inventoryKey] == "" && bag[pythonKey] != ""
+	if p.serving, err = c.serving(ctx, relations[0]); err != nil {
+		return peer{}, err
+	}
 	for key, into := range map[string]any{inventoryKey: &p.inventory, providersKey: &p.providers} {
 		if bag[key] == "" {
 			continue
@@ -63,6 +69,21 @@ func (c charm) readPeer(ctx context.Context) (peer, error) {
 		}
 	}
 	return p, nil
+}
+
+// serving is where the GARMs of other units listen, as they say, by unit.
+func (c charm) serving(ctx context.Context, relation hook.Relation) (map[string]string, error) {
+	addresses := map[string]string{}
+	for _, unit := range relation.Units {
+		bag, err := c.tools.Databag(ctx, relation.ID, unit)
+		if err != nil && !errors.Is(err, hook.ErrRelationGone) {
+			return nil, err
+		}
+		if bag[servesKey] != "" {
+			addresses[unit] = bag[servesKey]
+		}
+	}
+	return addresses, nil
 }
 
 // writePeer stores what differs from what is stored.

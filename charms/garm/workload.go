@@ -1,13 +1,13 @@
 package garm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 
 	"github.com/garm-charms/garm-charms/pkg/garmapi"
 	"github.com/garm-charms/garm-charms/pkg/hook"
-	"github.com/garm-charms/garm-charms/pkg/option"
 	"github.com/garm-charms/garm-charms/pkg/status"
 	"github.com/garm-charms/garm-charms/pkg/workload"
 )
@@ -30,11 +30,17 @@ func (c charm) runWorkload(ctx context.Context, in *inputs) (hook.Status, error)
 	if err := c.tools.SetPorts(ctx, fmt.Sprintf("%d/tcp", workload.Port)); err != nil {
 		return hook.Status{}, err
 	}
+	if obstacle, err := c.takeOver(ctx, in.peer); err != nil || obstacle.Level != "" {
+		return obstacle, err
+	}
 	done, obstacle, err := c.applyWorkload(ctx, c.pebble, config, in)
-	if done.Replanned && err == nil && obstacle.Level == "" {
+	if err != nil || obstacle.Level != "" {
+		return obstacle, err
+	}
+	if done.Replanned {
 		c.log.InfoContext(ctx, "start GARM: it was not running with its present configuration")
 	}
-	return obstacle, err
+	return hook.Status{}, in.ingress.Publish(ctx, c.tools, c.env, workload.Port)
 }
 
 // workloadConfig is how GARM is to run.
@@ -104,7 +110,7 @@ func (c charm) openSession(ctx context.Context, in *inputs) (hook.Status, error)
 }
 
 func (c charm) setURLs(ctx context.Context, in *inputs) (hook.Status, error) {
-	want := c.urls(in.options)
+	want := c.urls(in)
 	have, err := c.garm.Controller(ctx)
 	if err != nil {
 		return status.Unreachable(err), nil
@@ -123,12 +129,11 @@ func (c charm) setURLs(ctx context.Context, in *inputs) (hook.Status, error) {
 	return hook.Status{}, nil
 }
 
-// urls are those under which GARM is to be reached.
-func (c charm) urls(o option.GARM) garmapi.URLs {
-	base := o.ExternalURL
-	if base == "" {
-		base = fmt.Sprintf("http://%s.%s.svc.cluster.local:%d", c.env.AppName, c.env.ModelName, workload.Port)
-	}
+// urls are those under which GARM is to be reached: through the ingress, else as the operator says, else through the
+// Kubernetes service.
+func (c charm) urls(in *inputs) garmapi.URLs {
+	service := fmt.Sprintf("http://%s.%s.svc.cluster.local:%d", c.env.AppName, c.env.ModelName, workload.Port)
+	base := cmp.Or(in.ingress.URL, in.options.ExternalURL, service)
 	return garmapi.URLs{
 		Metadata: base + "/api/v1/metadata",
 		Callback: base + "/api/v1/callbacks",

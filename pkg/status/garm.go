@@ -45,6 +45,9 @@ func TooManyUnits(application string, units int) hook.Status {
 	return blocked("SQLite serves one unit, not %d: run juju scale-application %s 1, or juju integrate %s postgresql", units, application, application)
 }
 
+// OtherServes says that the unit that led before still runs GARM.
+func OtherServes(unit string) hook.Status { return waiting("Waiting for %s to stop its GARM", unit) }
+
 // NoWorkload says that the container's image has no GARM.
 func NoWorkload(why error) hook.Status {
 	return blocked("Attach a GARM image as resource app-image: %v", why)

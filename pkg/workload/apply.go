@@ -49,13 +49,6 @@ type Pebble interface {
 	Supervisor
 }
 
-// Stopper is the part of Pebble's client that stops a service.
-type Stopper interface {
-	Services(*client.ServicesOptions) ([]*client.ServiceInfo, error)
-	Stop(*client.ServiceOptions) (changeID string, err error)
-	Waiter
-}
-
 // Change says what Apply did; the zero value is nothing.
 type Change struct {
 	Pushed    []string // paths of files that were written
@@ -93,19 +86,6 @@ func (pretence) AddLayer(*client.AddLayerOptions) error        { return nil }
 func (pretence) Replan(*client.ServiceOptions) (string, error) { return "", nil }
 func (pretence) WaitChange(string, *client.WaitChangeOptions) (*client.Change, error) {
 	return &client.Change{}, nil
-}
-
-// Stop stops GARM, and tells whether it was running.
-func Stop(ctx context.Context, pebble Stopper) (bool, error) {
-	running, err := service(pebble)
-	if err != nil || running.Current == "" || running.Current == client.StatusInactive {
-		return false, err
-	}
-	id, err := pebble.Stop(&client.ServiceOptions{Names: []string{Service}})
-	if err != nil {
-		return false, fmt.Errorf("cannot stop GARM: %w", err)
-	}
-	return true, wait(ctx, pebble, id, "stop GARM")
 }
 
 // list returns the files below dir that are GARM's configuration.

@@ -19,7 +19,7 @@ const (
 // Layer is a Pebble layer (Pebble docs/reference/layer-specification.md), as far as it is used here.
 type Layer struct {
 	Summary  string                  `yaml:"summary"`
-	Services map[string]layerService `yaml:"services"`
+	Services map[string]layerService `yaml:"services,omitempty"`
 	Checks   map[string]layerCheck   `yaml:"checks"`
 }
 
@@ -68,15 +68,19 @@ func NewLayer(c Config, files Files) Layer {
 			// with a slow GitHub it takes over 20 s to close them.
 			KillDelay: "25s",
 		}},
-		Checks: map[string]layerCheck{checkName: {
-			Override: ruleReplace,
-			// Not alive: Kubernetes kills on that, and GARM may need minutes before it listens.
-			Level:     "ready",
-			Period:    "10s",
-			Timeout:   "3s",
-			Threshold: 3,
-			TCP:       layerTCP{Port: c.port()},
-		}},
+		Checks: map[string]layerCheck{checkName: newCheck(c.port())},
+	}
+}
+
+func newCheck(port int) layerCheck {
+	return layerCheck{
+		Override: ruleReplace,
+		// Not alive: Kubernetes kills on that, and GARM may need minutes before it listens.
+		Level:     "ready",
+		Period:    "10s",
+		Timeout:   "3s",
+		Threshold: 3,
+		TCP:       layerTCP{Port: port},
 	}
 }
 

@@ -267,6 +267,48 @@ func TestCheckFollowsGARM(t *testing.T) {
 	assert.Contains(t, refreshed.Error, "connection refused")
 }
 
+// A container that never ran GARM leaves the Kubernetes service too, but not before a rollout could get past it.
+func TestStandByKeepsTrafficAway(t *testing.T) {
+	t.Parallel()
+	p, c := pebble(t), host(t)
+	for range 2 {
+		stopped, err := workload.StandBy(t.Context(), p)
+		require.NoError(t, err)
+		assert.False(t, stopped)
+	}
+	checks, err := p.Checks(&client.ChecksOptions{})
+	require.NoError(t, err)
+	require.Len(t, checks, 1)
+	assert.Equal(t, client.ReadyLevel, checks[0].Level)
+	assert.Equal(t, client.CheckStatusUp, checks[0].Status, "a new pod is ready at first")
+	plan, err := p.PlanBytes(nil)
+	require.NoError(t, err)
+	assert.Contains(t, string(plan), "period: 1m", "a rollout waits for it")
+	assert.Equal(t, 5, checks[0].Threshold, "and for those before it")
+	for range 5 {
+		refreshed, err := p.RefreshCheck(&client.RefreshCheckOptions{Name: checks[0].Name})
+		require.NoError(t, err)
+		require.NotEmpty(t, refreshed.Error)
+	}
+	require.Eventually(t, func() bool {
+		checks, err = p.Checks(&client.ChecksOptions{})
+		return err == nil && checks[0].Status == client.CheckStatusDown
+	}, 10*time.Second, 20*time.Millisecond)
+
+	assert.True(t, apply(t, p, c).Replanned, "it may lead one day")
+	ready(t, c)
+	checks, err = p.Checks(&client.ChecksOptions{})
+	require.NoError(t, err)
+	require.Len(t, checks, 1)
+	assert.Equal(t, 3, checks[0].Threshold)
+	stopped, err := workload.StandBy(t.Context(), p)
+	require.NoError(t, err)
+	assert.True(t, stopped)
+	checks, err = p.Checks(&client.ChecksOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, 3, checks[0].Threshold, "one that ran GARM leaves at once")
+}
+
 func TestGARMThatDoesNotStart(t *testing.T) {
 	t.Parallel()
 	p, c := pebble(t), host(t)
