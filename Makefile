@@ -14,6 +14,7 @@ format: ## Format the Go files and tidy the modules
 
 lint: ## Check format, style, the import law, the modules, the shell and the documents
 	@set -e; for module in $(MODULES); do echo "lint $$module"; (cd $$module && $(GO) mod tidy -diff && $(GOLANGCI_LINT) run ./...); done
+	cd tests && $(GO) vet -tags=integration ./integration
 	shellcheck .ci/* tests/bed/standins/*/dispatch
 	$(GO) run ./cmd/charmdoc -check
 
@@ -23,8 +24,8 @@ docs: ## Write the reference pages of docs/ that come from charmcraft.yaml
 unit: ## Run the tests of the charms' own module, with the race detector
 	$(GO) test -race ./...
 
-integration: ## Run the tests that need a live controller (there are none yet)
-	@echo "There are no tests for a live controller yet. The scenarios run on Juju's own agents and need none: make test" >&2; exit 1
+integration: ## Run scenarios on the current Juju controller, with the charms in build/ (GARM_IMAGE and GARM_ROCK name images)
+	cd tests && $(GO) test -tags=integration -count=1 -timeout=120m ./integration
 
 test: deps pack lint unit scenarios ## Run everything that needs no controller
 

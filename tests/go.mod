@@ -4,6 +4,7 @@ go 1.26.5
 
 require (
 	github.com/canonical/pebble v1.10.2
+	github.com/gorilla/websocket v1.5.1
 	github.com/hashicorp/hcl/v2 v2.22.0
 	github.com/juju/charm/v12 v12.0.0
 	github.com/juju/clock v1.0.3
@@ -72,7 +73,6 @@ require (
 	github.com/google/go-cmp v0.6.0 // indirect
 	github.com/google/gofuzz v1.2.0 // indirect
 	github.com/google/uuid v1.5.0 // indirect
-	github.com/gorilla/websocket v1.5.1 // indirect
 	github.com/imdario/mergo v0.3.12 // indirect
 	github.com/jmespath/go-jmespath v0.4.0 // indirect
 	github.com/josharian/intern v1.0.0 // indirect

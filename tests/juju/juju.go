@@ -127,6 +127,12 @@ ID=ubuntu
 ID_LIKE=debian
 `
 
+// Name is the model's.
+func (m *Model) Name() string { return m.config.Name }
+
+// UUID is the model's.
+func (m *Model) UUID() string { return m.state.UUID }
+
 // Close kills all pods and waits for their end.
 func (m *Model) Close() error {
 	m.stop()

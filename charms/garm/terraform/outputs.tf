@@ -21,6 +21,8 @@ output "requires" {
   value = {
     debug_ssh         = "debug-ssh"
     garm_configurator = "garm-configurator"
+    ingress           = "ingress"
     logging           = "logging"
+    postgresql        = "postgresql"
   }
 }
