@@ -4,10 +4,10 @@ package garmconfigurator
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/integration/configurator"
@@ -31,7 +31,7 @@ func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) er
 		return err
 	}
 	tools := hook.NewTools(env, runner)
-	c := charm{env: env, runner: runner, tools: tools, log: slog.New(hook.NewLogHandler(runner, slog.LevelInfo))}
+	c := charm{env: env, tools: tools, log: slog.New(hook.NewLogHandler(runner, slog.LevelInfo))}
 	if env.Event.Kind == hook.KindAction {
 		return c.act(ctx)
 	}
@@ -43,10 +43,9 @@ func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) er
 }
 
 type charm struct {
-	env    hook.Env
-	runner hook.Runner
-	tools  *hook.Tools
-	log    *slog.Logger
+	env   hook.Env
+	tools *hook.Tools
+	log   *slog.Logger
 }
 
 // gathered is all that a dispatch goes by.
@@ -61,50 +60,30 @@ type gathered struct {
 
 // gather asks for what does not depend on each other side by side: a hook tool is a process, and takes its time to start.
 func (c charm) gather(ctx context.Context) (g gathered, err error) {
-	err = together(
+	var reads errgroup.Group
+	for _, read := range []func() error{
 		func() error { return c.gatherConfig(ctx, &g) },
-		func() (err error) {
-			g.builder, err = image.Read(ctx, c.ownTools(), c.env)
-			return err
-		},
-		func() (err error) {
-			g.publications, err = configurator.Publications(ctx, c.ownTools(), c.env)
-			return err
-		},
-		func() (err error) {
-			g.leader, err = c.tools.IsLeader(ctx)
-			return err
-		},
-	)
+		func() (err error) { g.builder, err = image.Read(ctx, c.tools, c.env); return err },
+		func() (err error) { g.publications, err = configurator.Publications(ctx, c.tools, c.env); return err },
+		func() (err error) { g.leader, err = c.tools.IsLeader(ctx); return err },
+	} {
+		reads.Go(read)
+	}
+	err = reads.Wait()
 	g.scaleSet.ImageID = g.builder.ImageID
 	return g, err
 }
 
-// ownTools are for one goroutine.
-func (c charm) ownTools() *hook.Tools { return hook.NewTools(c.env, c.runner) }
-
 func (c charm) gatherConfig(ctx context.Context, g *gathered) error {
-	tools := c.ownTools()
-	config, err := tools.Config(ctx)
+	config, err := c.tools.Config(ctx)
 	if err != nil {
 		return err
 	}
 	var unreadable []runnerconfig.Problem
 	g.scaleSet, g.problems = option.Parse(config)
-	g.secrets, unreadable, err = configurator.OperatorSecrets(ctx, tools, c.env.AppName, g.scaleSet)
+	g.secrets, unreadable, err = configurator.OperatorSecrets(ctx, c.tools, c.env.AppName, g.scaleSet)
 	g.problems = append(g.problems, unreadable...)
 	return err
-}
-
-// together takes all steps at once and waits for them.
-func together(steps ...func() error) error {
-	errs := make([]error, len(steps))
-	var all sync.WaitGroup
-	for i, step := range steps {
-		all.Go(func() { errs[i] = step() })
-	}
-	all.Wait()
-	return errors.Join(errs...)
 }
 
 func (c charm) reconcile(ctx context.Context) (hook.Status, error) {

@@ -179,7 +179,7 @@ func (c charm) look(ctx context.Context) (keys, reconcile.Observation, error) {
 	if err := c.refuseStandby(ctx); err != nil {
 		return keys{}, none, err
 	}
-	known, err := c.secrets(ctx, false)
+	known, err := c.secrets(ctx, func(context.Context) (bool, error) { return false, nil })
 	if errors.Is(err, hook.ErrSecretNotFound) {
 		return keys{}, none, refusal(status.NotSetUp())
 	}

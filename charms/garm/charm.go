@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/canonical/pebble/client"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/garm-charms/garm-charms/pkg/bootstrap"
 	"github.com/garm-charms/garm-charms/pkg/garmapi"
@@ -19,6 +20,7 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/integration/ingress"
 	"github.com/garm-charms/garm-charms/pkg/integration/postgresql"
 	"github.com/garm-charms/garm-charms/pkg/option"
+	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
 	"github.com/garm-charms/garm-charms/pkg/status"
 	"github.com/garm-charms/garm-charms/pkg/workload"
 )
@@ -59,11 +61,14 @@ func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) er
 	if env.Event.Kind == hook.KindAction {
 		return c.act(ctx)
 	}
-	verdict, _, err := c.reconcile(ctx)
-	if err != nil {
+	var verdict hook.Status
+	var parts errgroup.Group
+	parts.Go(func() (err error) {
+		verdict, _, err = c.reconcile(ctx)
 		return err
-	}
-	if err := c.observe(ctx); err != nil {
+	})
+	parts.Go(func() error { return c.observe(ctx) })
+	if err := parts.Wait(); err != nil {
 		return err
 	}
 	return c.tools.Announce(ctx, verdict)
@@ -84,6 +89,8 @@ type inputs struct {
 	declared []configurator.Declared
 	tmate    bootstrap.Tmate
 	peer     peer
+	storages []string
+	version  string // GARM's
 
 	ingress    ingress.Ingress
 	postgresql postgresql.Database
@@ -93,12 +100,8 @@ type inputs struct {
 
 // reconcile is the order of the steps. A step that returns a status ends it; without one, the findings say how it ended.
 func (c charm) reconcile(ctx context.Context) (hook.Status, *status.Findings, error) {
-	leader, err := c.tools.IsLeader(ctx)
-	if err != nil {
-		return hook.Status{}, nil, err
-	}
-	in, said, err := c.prepare(ctx, leader)
-	for _, step := range []func(context.Context, *inputs) (hook.Status, error){c.runWorkload, c.openSession} {
+	in, said, err := c.prepare(ctx)
+	for _, step := range []func(context.Context, *inputs) (hook.Status, error){c.runWorkload, c.serve} {
 		if said.Level == "" && err == nil {
 			said, err = step(ctx, &in)
 		}
@@ -117,9 +120,18 @@ func (c charm) reconcile(ctx context.Context) (hook.Status, *status.Findings, er
 }
 
 // prepare has what a unit needs before it may run GARM.
-func (c charm) prepare(ctx context.Context, leader bool) (inputs, hook.Status, error) {
+func (c charm) prepare(ctx context.Context) (inputs, hook.Status, error) {
+	var leader bool
+	var reads errgroup.Group
+	reads.Go(func() (err error) {
+		leader, err = c.tools.IsLeader(ctx)
+		return err
+	})
 	// Made even before there is a container: other units wait for them.
-	keys, err := c.secrets(ctx, leader)
+	keys, err := c.secrets(ctx, c.tools.IsLeader)
+	if leaderErr := reads.Wait(); leaderErr != nil {
+		return inputs{}, hook.Status{}, leaderErr
+	}
 	switch {
 	case errors.Is(err, hook.ErrSecretNotFound):
 		return inputs{}, status.NoSecrets(), nil
@@ -154,34 +166,34 @@ func (c charm) containerAnswers(ctx context.Context) bool {
 	return err == nil
 }
 
-// gather reads everything that Juju has for GARM.
+// gather reads everything that Juju has for GARM, side by side.
 func (c charm) gather(ctx context.Context) (in inputs, obstacle hook.Status, err error) {
-	config, err := c.tools.Config(ctx)
-	if err != nil {
-		return in, obstacle, err
+	var problems []runnerconfig.Problem
+	var reads errgroup.Group
+	for _, read := range []func() error{
+		func() error {
+			config, err := c.tools.Config(ctx)
+			in.options, problems = option.ParseGARM(config)
+			return err
+		},
+		func() (err error) { in.declared, err = configurator.ReadAll(ctx, c.tools, c.env.Event); return err },
+		func() (err error) { in.tmate, err = c.tmate(ctx); return err },
+		func() (err error) { in.ingress, err = ingress.Read(ctx, c.tools, c.env); return err },
+		func() (err error) { in.postgresql, err = postgresql.Read(ctx, c.tools, c.env); return err },
+		func() (err error) { in.peer, err = c.readPeer(ctx); return err },
+		func() (err error) { in.storages, err = c.tools.Storages(ctx, storageName); return err },
+	} {
+		reads.Go(read)
 	}
-	options, problems := option.ParseGARM(config)
-	if len(problems) > 0 {
+	switch err := reads.Wait(); {
+	case err != nil:
+		return in, obstacle, err
+	case len(problems) > 0:
 		return in, status.Problems(problems), nil
+	case in.peer.id == "":
+		return in, status.NoPeers(), nil
 	}
-	in.options = options
-	if in.declared, err = configurator.ReadAll(ctx, c.tools, c.env.Event); err != nil {
-		return in, obstacle, err
-	}
-	if in.tmate, err = c.tmate(ctx); err != nil {
-		return in, obstacle, err
-	}
-	if in.ingress, err = ingress.Read(ctx, c.tools, c.env); err != nil {
-		return in, obstacle, err
-	}
-	if in.postgresql, err = postgresql.Read(ctx, c.tools, c.env); err != nil {
-		return in, obstacle, err
-	}
-	in.peer, err = c.readPeer(ctx)
-	if err == nil && in.peer.id == "" {
-		obstacle = status.NoPeers()
-	}
-	return in, obstacle, err
+	return in, obstacle, nil
 }
 
 // tmate is the server for debug sessions, if one is integrated.

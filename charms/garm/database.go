@@ -1,8 +1,6 @@
 package garm
 
 import (
-	"context"
-
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/integration/postgresql"
 	"github.com/garm-charms/garm-charms/pkg/status"
@@ -62,15 +60,11 @@ func (o offers) obstacle(kind string) hook.Status {
 }
 
 // database is where GARM is to keep its data.
-func (c charm) database(ctx context.Context, in *inputs) (workload.Database, hook.Status, error) {
-	storages, err := c.tools.Storages(ctx, storageName)
-	if err != nil {
-		return workload.Database{}, hook.Status{}, err
-	}
+func (c charm) database(in *inputs) (workload.Database, hook.Status) {
 	o := offers{
 		application: c.env.AppName,
 		postgresql:  in.postgresql,
-		storage:     len(storages) > 0,
+		storage:     len(in.storages) > 0,
 		units:       in.peer.units,
 		inUse:       in.peer.database,
 		scaleSets:   len(in.peer.inventory.ScaleSets),
@@ -81,9 +75,9 @@ func (c charm) database(ctx context.Context, in *inputs) (workload.Database, hoo
 	kind, obstacle, concern := o.choose()
 	in.database, in.concern = kind, concern
 	if kind == kindSQLite {
-		return workload.Database{SQLite: databaseFile}, obstacle, nil
+		return workload.Database{SQLite: databaseFile}, obstacle
 	}
-	return workload.Database{PostgreSQL: connection(in.postgresql)}, obstacle, nil
+	return workload.Database{PostgreSQL: connection(in.postgresql)}, obstacle
 }
 
 // connection encrypts if the server offers it, and demands it if the server does. GARM has no option for a certificate

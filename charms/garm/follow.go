@@ -3,6 +3,8 @@ package garm
 import (
 	"context"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/integration/configurator"
@@ -11,22 +13,26 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/status"
 )
 
+// atOnce is how many relations are written side by side.
+const atOnce = 8
+
 // follow brings GARM to what is declared and answers every configurator.
 func (c charm) follow(ctx context.Context, in *inputs) (hook.Status, *status.Findings, error) {
+	var said errgroup.Group
+	said.SetLimit(atOnce)
+	said.Go(func() error { return c.tools.SetWorkloadVersion(ctx, in.version) })
 	before, err := reconcile.Observe(ctx, c.garm)
 	if err != nil {
-		return status.Unreachable(err), nil, nil
+		return status.Unreachable(err), nil, said.Wait()
 	}
 	f, inventory := decide(*in, before)
 	f.Report = reconcile.Apply(ctx, c.garm, before, f.Plan, inventory, c.log)
 	in.peer.inventory = f.Report.Inventory
 	answers := f.Judge()
 	for _, d := range in.declared {
-		if err := d.Respond(ctx, c.tools, c.env.AppName, answers[d.RelationID]); err != nil {
-			return hook.Status{}, nil, err
-		}
+		said.Go(func() error { return d.Respond(ctx, c.tools, c.env.AppName, answers[d.RelationID]) })
 	}
-	return f.Summary(answers), &f, nil
+	return f.Summary(answers), &f, said.Wait()
 }
 
 // decide is what is to be done about what GARM has, with the inventory to do it on. It does nothing of it.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/plan"
 )
@@ -40,24 +42,28 @@ type peer struct {
 }
 
 func (c charm) readPeer(ctx context.Context) (peer, error) {
-	relations, err := c.tools.Relations(ctx, peerEndpoint)
+	relations, err := c.tools.RelationIDs(ctx, peerEndpoint)
 	if err != nil || len(relations) == 0 {
 		return peer{}, err
 	}
-	bag, err := c.tools.Databag(ctx, relations[0].ID, c.env.AppName)
-	if err != nil {
+	var units []string
+	var bag map[string]string
+	var reads errgroup.Group
+	reads.Go(func() (err error) { units, err = c.tools.Members(ctx, relations[0]); return err })
+	reads.Go(func() (err error) { bag, err = c.tools.Databag(ctx, relations[0], c.env.AppName); return err })
+	if err := reads.Wait(); err != nil {
 		return peer{}, err
 	}
 	p := peer{
-		id:         relations[0].ID,
+		id:         relations[0],
 		controller: bag[controllerKey],
 		database:   bag[databaseKey],
 		providers:  map[string]string{},
-		units:      len(relations[0].Units) + 1,
+		units:      len(units) + 1,
 		bag:        bag,
 	}
 	p.inventory.TakesOver = bag[inventoryKey] == "" && bag[pythonKey] != ""
-	if p.serving, err = c.serving(ctx, relations[0]); err != nil {
+	if p.serving, err = c.serving(ctx, p.id, units); err != nil {
 		return peer{}, err
 	}
 	for key, into := range map[string]any{inventoryKey: &p.inventory, providersKey: &p.providers} {
@@ -72,10 +78,10 @@ func (c charm) readPeer(ctx context.Context) (peer, error) {
 }
 
 // serving is where the GARMs of other units listen, as they say, by unit.
-func (c charm) serving(ctx context.Context, relation hook.Relation) (map[string]string, error) {
+func (c charm) serving(ctx context.Context, relationID string, units []string) (map[string]string, error) {
 	addresses := map[string]string{}
-	for _, unit := range relation.Units {
-		bag, err := c.tools.Databag(ctx, relation.ID, unit)
+	for _, unit := range units {
+		bag, err := c.tools.Databag(ctx, relationID, unit)
 		if err != nil && !errors.Is(err, hook.ErrRelationGone) {
 			return nil, err
 		}

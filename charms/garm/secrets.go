@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/garm-charms/garm-charms/pkg/garmapi"
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/secret"
@@ -26,38 +28,48 @@ type keys struct {
 	admin        garmapi.Admin
 }
 
-// secrets returns GARM's secrets; the leader makes those that are missing. The error is hook.ErrSecretNotFound for
+// secrets returns GARM's secrets; who may makes those that are missing. The error is hook.ErrSecretNotFound for
 // another unit that is there first.
-func (c charm) secrets(ctx context.Context, leader bool) (keys, error) {
-	made, err := c.secret(ctx, keysLabel, leader, func() hook.SecretContent {
-		return hook.SecretContent{"jwt-secret": workload.NewJWTSecret(), "db-passphrase": workload.NewPassphrase()}
+func (c charm) secrets(ctx context.Context, mayMake func(context.Context) (bool, error)) (keys, error) {
+	var made, admin hook.SecretContent
+	var reads errgroup.Group
+	reads.Go(func() (err error) {
+		made, err = c.secret(ctx, keysLabel, mayMake, func() hook.SecretContent {
+			return hook.SecretContent{"jwt-secret": workload.NewJWTSecret(), "db-passphrase": workload.NewPassphrase()}
+		})
+		return err
 	})
-	if err != nil {
-		return keys{}, err
-	}
-	admin, err := c.secret(ctx, adminLabel, leader, func() hook.SecretContent {
-		return hook.SecretContent{
-			"username":  secret.New("admin"),
-			"password":  workload.NewAdminPassword(),
-			"email":     secret.New("admin@garm.local"),
-			"full-name": secret.New("GARM Admin"),
-		}
+	reads.Go(func() (err error) {
+		admin, err = c.secret(ctx, adminLabel, mayMake, func() hook.SecretContent {
+			return hook.SecretContent{
+				"username":  secret.New("admin"),
+				"password":  workload.NewAdminPassword(),
+				"email":     secret.New("admin@garm.local"),
+				"full-name": secret.New("GARM Admin"),
+			}
+		})
+		return err
 	})
+	err := reads.Wait()
 	return keys{jwtSecret: made["jwt-secret"], dbPassphrase: made["db-passphrase"], admin: adminOf(admin)}, err
 }
 
 // secret returns an application's secret with all the keys that fresh makes. The leader makes those that are missing, and
 // never others: a hook of an earlier charm may have made a part of them.
-func (c charm) secret(ctx context.Context, label string, leader bool, fresh func() hook.SecretContent) (hook.SecretContent, error) {
+func (c charm) secret(ctx context.Context, label string, mayMake func(context.Context) (bool, error), fresh func() hook.SecretContent) (hook.SecretContent, error) {
 	found, err := c.tools.SecretByLabel(ctx, label, hook.Peek)
 	absent := errors.Is(err, hook.ErrSecretNotFound)
 	if err != nil && !absent {
 		return nil, err
 	}
 	content := completed(found, fresh())
-	switch {
-	case maps.Equal(content, found):
+	if maps.Equal(content, found) {
 		return content, nil
+	}
+	leader, err := mayMake(ctx)
+	switch {
+	case err != nil:
+		return nil, err
 	case !leader:
 		return nil, fmt.Errorf("cannot use secret %s before the leader has completed it: %w", label, hook.ErrSecretNotFound)
 	case absent:

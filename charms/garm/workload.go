@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/garm-charms/garm-charms/pkg/garmapi"
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/status"
@@ -27,9 +29,6 @@ func (c charm) runWorkload(ctx context.Context, in *inputs) (hook.Status, error)
 	if err := c.keepProviders(ctx, config.Providers, in); err != nil {
 		return hook.Status{}, err
 	}
-	if err := c.tools.SetPorts(ctx, fmt.Sprintf("%d/tcp", workload.Port)); err != nil {
-		return hook.Status{}, err
-	}
 	if obstacle, err := c.takeOver(ctx, in.peer); err != nil || obstacle.Level != "" {
 		return obstacle, err
 	}
@@ -40,14 +39,29 @@ func (c charm) runWorkload(ctx context.Context, in *inputs) (hook.Status, error)
 	if done.Replanned {
 		c.log.InfoContext(ctx, "start GARM: it was not running with its present configuration")
 	}
-	return hook.Status{}, in.ingress.Publish(ctx, c.tools, c.env, workload.Port)
+	return hook.Status{}, nil
+}
+
+// serve opens a session and, meanwhile, the way in for those whom GARM is for.
+func (c charm) serve(ctx context.Context, in *inputs) (hook.Status, error) {
+	var exposed errgroup.Group
+	exposed.Go(func() error { return c.expose(ctx, in) })
+	said, err := c.openSession(ctx, in)
+	return said, errors.Join(err, exposed.Wait())
+}
+
+func (c charm) expose(ctx context.Context, in *inputs) error {
+	if err := c.tools.SetPorts(ctx, fmt.Sprintf("%d/tcp", workload.Port)); err != nil {
+		return err
+	}
+	return in.ingress.Publish(ctx, c.tools, c.env, workload.Port)
 }
 
 // workloadConfig is how GARM is to run.
 func (c charm) workloadConfig(ctx context.Context, in *inputs) (config workload.Config, obstacle hook.Status, err error) {
-	database, obstacle, err := c.database(ctx, in)
-	if err != nil || obstacle.Level != "" {
-		return config, obstacle, err
+	database, obstacle := c.database(in)
+	if obstacle.Level != "" {
+		return config, obstacle, nil
 	}
 	image, err := workload.FindImage(c.pebble, workload.Images())
 	if err != nil {
@@ -116,9 +130,7 @@ func (c charm) setURLs(ctx context.Context, in *inputs) (hook.Status, error) {
 		return status.Unreachable(err), nil
 	}
 	in.peer.of(have.ControllerID.String(), in.database)
-	if err := c.tools.SetWorkloadVersion(ctx, have.Version); err != nil {
-		return hook.Status{}, err
-	}
+	in.version = have.Version
 	if want == garmapi.URLsOf(have) {
 		return hook.Status{}, nil
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Relation is one relation of an endpoint, as this unit sees it.
@@ -18,41 +20,66 @@ type Relation struct {
 	Units []string // remote units that joined, sorted
 }
 
-// Relations lists the relations of an endpoint, sorted by id. In relation-broken the broken one is still among them,
-// without units: compare its ID with [Event.RelationID].
-func (t *Tools) Relations(ctx context.Context, endpoint string) ([]Relation, error) {
+// atOnce is how many hook tools are run side by side for a list of which nobody knows the length.
+const atOnce = 8
+
+// RelationIDs lists the IDs of an endpoint's relations, sorted. See [Tools.Relations].
+func (t *Tools) RelationIDs(ctx context.Context, endpoint string) ([]string, error) {
 	var ids []string
 	if err := t.read(ctx, &ids, "relation-ids", "--format=json", "--", endpoint); err != nil {
 		return nil, fmt.Errorf("cannot list relations of endpoint %s: %w", endpoint, err)
 	}
 	slices.SortFunc(ids, compareRelationIDs)
-	relations := make([]Relation, 0, len(ids))
-	for _, id := range ids {
-		relation, err := t.relation(ctx, id)
-		if errors.Is(err, ErrRelationGone) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("cannot list members of relation %s: %w", id, err)
-		}
-		relations = append(relations, relation)
+	return ids, nil
+}
+
+// Relations lists the relations of an endpoint, sorted by id. In relation-broken the broken one is still among them,
+// without units: compare its ID with [Event.RelationID].
+func (t *Tools) Relations(ctx context.Context, endpoint string) ([]Relation, error) {
+	ids, err := t.RelationIDs(ctx, endpoint)
+	if err != nil {
+		return nil, err
 	}
-	return relations, nil
+	relations := make([]Relation, len(ids))
+	var reads errgroup.Group
+	reads.SetLimit(atOnce)
+	for i, id := range ids {
+		reads.Go(func() (err error) {
+			relations[i], err = t.relation(ctx, id)
+			if errors.Is(err, ErrRelationGone) {
+				return nil
+			}
+			return err
+		})
+	}
+	if err := reads.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(relations, func(r Relation) bool { return r.ID == "" }), nil
+}
+
+// Members lists the remote units that joined a relation, or the other units of a peer relation, sorted.
+func (t *Tools) Members(ctx context.Context, relationID string) ([]string, error) {
+	var units []string
+	if err := t.read(ctx, &units, "relation-list", "--format=json", "-r", relationID); err != nil {
+		return nil, fmt.Errorf("cannot list members of relation %s: %w", relationID, err)
+	}
+	slices.Sort(units)
+	return units, nil
 }
 
 func (t *Tools) relation(ctx context.Context, id string) (Relation, error) {
-	var units []string
-	if err := t.read(ctx, &units, "relation-list", "--format=json", "-r", id); err != nil {
+	units, err := t.Members(ctx, id)
+	if err != nil {
 		return Relation{}, err
 	}
-	slices.Sort(units)
 	if len(units) > 0 {
 		app, _, _ := strings.Cut(units[0], "/")
 		return Relation{ID: id, App: app, Units: units}, nil
 	}
 	var app string
 	if err := t.read(ctx, &app, "relation-list", "--format=json", "--app", "-r", id); err != nil {
-		return Relation{}, err
+		return Relation{}, fmt.Errorf("cannot find the application of relation %s: %w", id, err)
 	}
 	return Relation{ID: id, App: app}, nil
 }

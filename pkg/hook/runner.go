@@ -71,8 +71,6 @@ var (
 	ErrPermission = errors.New("permission denied")
 	// ErrRelationGone: the relation, or the unit in it, is no more.
 	ErrRelationGone = errors.New("relation gone")
-	// ErrNotProvisioned: the storage is not there yet.
-	ErrNotProvisioned = errors.New("storage not provisioned")
 )
 
 // ToolError is a hook tool that exited with an error. It unwraps to one of the errors above, if it means one of them.
@@ -102,7 +100,7 @@ func newToolError(tool string, code int, stderr string) *ToolError {
 // meaningOf is the only place that reads the tools' words; they have no codes. Sources, all in Juju:
 // worker/uniter/runner/context/context.go (Relation, GrantSecret), state/relationunit.go (settings),
 // apiserver/facades/agent/secretsmanager/secrets.go (not found), worker/uniter/runner/jujuc/secret-get.go (not valid),
-// apiserver/errors/errors.go (permission denied), apiserver/common/storagecommon (not provisioned).
+// apiserver/errors/errors.go (permission denied).
 func meaningOf(tool, message string) error {
 	for _, known := range []struct {
 		tool, words string
@@ -114,7 +112,6 @@ func meaningOf(tool, message string) error {
 		{"secret-get", "permission denied", ErrPermission},
 		{"secret-get", " not valid", ErrSecretNotFound},
 		{"secret-", " not found", ErrSecretNotFound},
-		{"storage-", " not provisioned", ErrNotProvisioned},
 	} {
 		if strings.HasPrefix(tool, known.tool) && strings.Contains(message, known.words) {
 			return known.meaning

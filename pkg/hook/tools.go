@@ -13,13 +13,31 @@ import (
 )
 
 // Tools are the hook tools of one dispatch. Configuration and leadership are asked of Juju once, at first use.
-// What they keep is not for several goroutines: configuration and leadership are for one.
+// Tools are safe for concurrent use: Juju runs one at a time, but starting the process of one takes longer than that.
 type Tools struct {
 	runner     Runner
 	secretsDir string
 	modelUUID  string
-	config     map[string]any
-	leader     *bool
+	config     once[map[string]any]
+	leader     once[bool]
+}
+
+// once keeps what was read without an error.
+type once[T any] struct {
+	mu    sync.Mutex
+	known bool
+	value T
+}
+
+func (o *once[T]) get(read func() (T, error)) (T, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.known {
+		return o.value, nil
+	}
+	value, err := read()
+	o.value, o.known = value, err == nil
+	return value, err
 }
 
 // NewTools returns the tools of the dispatch that env describes.
@@ -29,26 +47,23 @@ func NewTools(env Env, runner Runner) *Tools {
 
 // Config returns the application's options that have a value or a default, as string, bool, int or float64.
 func (t *Tools) Config(ctx context.Context) (map[string]any, error) {
-	if t.config == nil {
-		config, err := t.readMap(ctx, "config-get", "--format=json")
-		if err != nil {
-			return nil, fmt.Errorf("cannot read configuration: %w", err)
-		}
-		t.config = config
+	config, err := t.config.get(func() (map[string]any, error) { return t.readMap(ctx, "config-get", "--format=json") })
+	if err != nil {
+		return nil, fmt.Errorf("cannot read configuration: %w", err)
 	}
-	return maps.Clone(t.config), nil
+	return maps.Clone(config), nil
 }
 
 // IsLeader says whether this unit leads its application. Juju guarantees a yes for 30 s.
 func (t *Tools) IsLeader(ctx context.Context) (bool, error) {
-	if t.leader == nil {
-		var leader bool
-		if err := t.read(ctx, &leader, "is-leader", "--format=json"); err != nil {
-			return false, fmt.Errorf("cannot read leadership: %w", err)
-		}
-		t.leader = &leader
+	leader, err := t.leader.get(func() (leader bool, err error) {
+		err = t.read(ctx, &leader, "is-leader", "--format=json")
+		return leader, err
+	})
+	if err != nil {
+		return false, fmt.Errorf("cannot read leadership: %w", err)
 	}
-	return *t.leader, nil
+	return leader, nil
 }
 
 // StatusLevel is the word before the message in `juju status`.

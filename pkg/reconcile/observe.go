@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloudbase/garm-provider-common/params"
 	garmparams "github.com/cloudbase/garm/params"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/garmapi"
@@ -27,74 +28,98 @@ type Observation struct {
 // the system template's content, and one for each entity that GARM does not work for.
 func Observe(ctx context.Context, client *garmapi.Client) (Observation, error) {
 	var o Observation
-	templates, err := o.readTemplates(ctx, client)
-	if err != nil {
+	var lists lists
+	if err := lists.read(ctx, client); err != nil {
 		return o, err
 	}
-	if err := o.readForge(ctx, client); err != nil {
-		return o, err
-	}
-	providers, err := client.Providers(ctx)
-	if err != nil {
-		return o, err
-	}
-	o.Providers = make(map[string]bool, len(providers))
-	for _, p := range providers {
+	o.System = lists.system
+	o.Providers = make(map[string]bool, len(lists.providers))
+	for _, p := range lists.providers {
 		o.Providers[p.Name] = true
 	}
-	if err := o.readScaleSets(ctx, client, templates); err != nil {
+	o.takeForge(lists)
+	o.takeScaleSets(lists, o.takeTemplates(lists))
+	if err := o.takeEntities(ctx, client, lists); err != nil {
 		return o, err
 	}
 	o.Sort()
 	return o, nil
 }
 
-// readTemplates returns the names of all templates by ID, that of the system template being empty.
-func (o *Observation) readTemplates(ctx context.Context, client *garmapi.Client) (map[uint]string, error) {
-	list, err := client.Templates(ctx)
-	if err != nil {
-		return nil, err
+// lists are GARM's answers.
+type lists struct {
+	templates   []garmparams.Template
+	system      garmparams.Template
+	endpoints   []garmparams.ForgeEndpoint
+	credentials []garmparams.ForgeCredentials
+	entities    [3][]garmapi.Entity
+	providers   []garmparams.Provider
+	scaleSets   []garmparams.ScaleSet
+	instances   []garmparams.Instance
+}
+
+// read asks for everything side by side.
+func (l *lists) read(ctx context.Context, client *garmapi.Client) error {
+	reads, ctx := errgroup.WithContext(ctx)
+	reads.Go(func() error { return l.readTemplates(ctx, client) })
+	list(ctx, reads, &l.endpoints, client.Endpoints)
+	list(ctx, reads, &l.credentials, client.Credentials)
+	list(ctx, reads, &l.providers, client.Providers)
+	list(ctx, reads, &l.scaleSets, client.ScaleSets)
+	list(ctx, reads, &l.instances, client.AllInstances)
+	for i, kind := range []garmparams.ForgeEntityType{
+		garmparams.ForgeEntityTypeOrganization, garmparams.ForgeEntityTypeRepository, garmparams.ForgeEntityTypeEnterprise,
+	} {
+		list(ctx, reads, &l.entities[i], func(ctx context.Context) ([]garmapi.Entity, error) { return client.Entities(ctx, kind) })
 	}
-	system, found := garmapi.SystemTemplate(list, params.Linux, garmparams.GithubEndpointType)
+	return reads.Wait()
+}
+
+func list[T any](ctx context.Context, reads *errgroup.Group, into *[]T, read func(context.Context) ([]T, error)) {
+	reads.Go(func() (err error) {
+		*into, err = read(ctx)
+		return err
+	})
+}
+
+func (l *lists) readTemplates(ctx context.Context, client *garmapi.Client) (err error) {
+	if l.templates, err = client.Templates(ctx); err != nil {
+		return err
+	}
+	system, found := garmapi.SystemTemplate(l.templates, params.Linux, garmparams.GithubEndpointType)
 	if !found {
-		return nil, fmt.Errorf("cannot find GARM's system template %s; restore it: garm-cli template restore", desired.SystemTemplate)
+		return fmt.Errorf("cannot find GARM's system template %s; restore it: garm-cli template restore", desired.SystemTemplate)
 	}
-	if o.System, err = client.Template(ctx, system.ID); err != nil {
-		return nil, err
-	}
-	names := make(map[uint]string, len(list))
-	for _, t := range list {
+	l.system, err = client.Template(ctx, system.ID)
+	return err
+}
+
+// takeTemplates returns the names of all templates by ID, that of the system template being empty.
+func (o *Observation) takeTemplates(l lists) map[uint]string {
+	names := make(map[uint]string, len(l.templates))
+	for _, t := range l.templates {
 		names[t.ID] = t.Name
 		if t.Owner != garmparams.SystemUser {
 			o.Templates = append(o.Templates, desired.Template{ID: t.ID, Name: t.Name, Description: t.Description})
 		}
 	}
-	names[system.ID] = ""
-	return names, nil
+	names[l.system.ID] = ""
+	return names
 }
 
-func (o *Observation) readForge(ctx context.Context, client *garmapi.Client) error {
-	endpoints, err := client.Endpoints(ctx)
-	if err != nil {
-		return err
-	}
-	for _, e := range endpoints {
+func (o *Observation) takeForge(l lists) {
+	for _, e := range l.endpoints {
 		o.Endpoints = append(o.Endpoints, desired.Endpoint{
 			Name: e.Name, Description: e.Description, BaseURL: e.BaseURL, APIURL: e.APIBaseURL, UploadURL: e.UploadBaseURL, CACertificate: string(e.CACertBundle),
 		})
 	}
-	credentials, err := client.Credentials(ctx)
-	if err != nil {
-		return err
-	}
-	for _, c := range credentials {
+	for _, c := range l.credentials {
 		o.Credentials = append(o.Credentials, desired.Credential{ID: c.ID, Name: c.Name, Endpoint: c.Endpoint.Name, Description: c.Description})
 	}
-	for _, kind := range []garmparams.ForgeEntityType{garmparams.ForgeEntityTypeOrganization, garmparams.ForgeEntityTypeRepository, garmparams.ForgeEntityTypeEnterprise} {
-		entities, err := client.Entities(ctx, kind)
-		if err != nil {
-			return err
-		}
+}
+
+func (o *Observation) takeEntities(ctx context.Context, client *garmapi.Client, l lists) error {
+	for _, entities := range l.entities {
 		for _, e := range entities {
 			why, err := failure(ctx, client, e)
 			if err != nil {
@@ -133,28 +158,19 @@ func failure(ctx context.Context, client *garmapi.Client, e garmapi.Entity) (str
 	return e.FailureReason, nil
 }
 
-func (o *Observation) readScaleSets(ctx context.Context, client *garmapi.Client, templates map[uint]string) error {
-	sets, err := client.ScaleSets(ctx)
-	if err != nil {
-		return err
-	}
-	instances, err := client.AllInstances(ctx)
-	if err != nil {
-		return err
-	}
+func (o *Observation) takeScaleSets(l lists, templates map[uint]string) {
 	runners, busy := map[uint]int{}, map[uint]int{}
-	for _, i := range instances {
+	for _, i := range l.instances {
 		runners[i.ScaleSetID]++
 		if i.RunnerStatus == garmparams.RunnerActive {
 			busy[i.ScaleSetID]++
 		}
 	}
-	for _, s := range sets {
+	for _, s := range l.scaleSets {
 		set := observed(s, templates)
 		set.Runners, set.BusyRunners = runners[s.ID], busy[s.ID]
 		o.ScaleSets = append(o.ScaleSets, set)
 	}
-	return nil
 }
 
 func observed(s garmparams.ScaleSet, templates map[uint]string) desired.ScaleSet {

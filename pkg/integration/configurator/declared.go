@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
@@ -30,6 +33,9 @@ type Declared struct {
 // Valid tells whether there is a declaration to follow.
 func (d Declared) Valid() bool { return !d.Absent && d.Hold == "" && d.Invalid == nil }
 
+// atOnce is how many relations are read side by side.
+const atOnce = 8
+
 // ReadAll returns what every related configurator declares, in the order of the relations. A relation that is being
 // removed declares nothing.
 func ReadAll(ctx context.Context, tools *hook.Tools, event hook.Event) ([]Declared, error) {
@@ -37,18 +43,19 @@ func ReadAll(ctx context.Context, tools *hook.Tools, event hook.Event) ([]Declar
 	if err != nil {
 		return nil, err
 	}
-	var all []Declared
-	for _, relation := range relations {
-		if event.Kind == hook.KindRelationBroken && event.RelationID == relation.ID {
-			continue
-		}
-		declared, err := read(ctx, tools, relation, revisionFor(event))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, declared)
+	relations = slices.DeleteFunc(relations, func(r hook.Relation) bool {
+		return event.Kind == hook.KindRelationBroken && event.RelationID == r.ID
+	})
+	all := make([]Declared, len(relations))
+	var reads errgroup.Group
+	reads.SetLimit(atOnce)
+	for i, relation := range relations {
+		reads.Go(func() (err error) {
+			all[i], err = read(ctx, tools, relation, revisionFor(event))
+			return err
+		})
 	}
-	return all, nil
+	return all, reads.Wait()
 }
 
 // revisionFor is the newest one in any case; an action leaves it to the next event to say that it is in use.
@@ -90,16 +97,19 @@ func read(ctx context.Context, tools *hook.Tools, relation hook.Relation, revisi
 
 func relationSecrets(ctx context.Context, tools *hook.Tools, s runnerconfig.ScaleSet, revision hook.Revision) (Secrets, error) {
 	var read Secrets
-	for _, k := range kinds() {
-		uri := *k.uri(&s)
-		if uri == "" {
-			continue
+	errs := make([]error, len(kinds()))
+	var reads errgroup.Group
+	for i, k := range kinds() {
+		if uri := *k.uri(&s); uri != "" {
+			reads.Go(func() error {
+				*k.value(&read), errs[i] = relationSecret(ctx, tools, k.option, uri, revision)
+				return nil
+			})
 		}
-		value, err := relationSecret(ctx, tools, k.option, uri, revision)
-		if err != nil {
-			return Secrets{}, err
-		}
-		*k.value(&read) = value
+	}
+	_ = reads.Wait() // errs has what went wrong: the first in this order is the one to tell
+	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
+		return Secrets{}, errs[i]
 	}
 	return read, nil
 }
