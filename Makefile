@@ -18,7 +18,7 @@ lint: ## Check format, style, the import law, the modules, the shell and the doc
 	shellcheck .ci/* tests/bed/standins/*/dispatch
 	$(GO) run ./cmd/charmdoc -check
 
-docs: ## Write the reference pages of docs/ that come from charmcraft.yaml
+docs: ## Write the reference pages of docs/ that come from charmcraft.yaml and pkg/status
 	$(GO) run ./cmd/charmdoc
 
 unit: ## Run the tests of the charms' own module, with the race detector

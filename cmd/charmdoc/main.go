@@ -1,5 +1,5 @@
 // Command charmdoc writes the pages of docs/reference that are about what charmcraft.yaml declares: options, actions, and
-// relations with storage and resources. With -check it writes nothing and fails if a page is not what it would write, or if
+// relations with storage and resources; and the one of the statuses, from their table in pkg/status. With -check it writes nothing and fails if a page is not what it would write, or if
 // a link in a document of the tree leads nowhere.
 package main
 
@@ -76,6 +76,7 @@ func pagesOf(tree fs.FS) (map[string][]byte, error) {
 		"docs/reference/options.md":   options(charms),
 		"docs/reference/actions.md":   actions(charms),
 		"docs/reference/relations.md": relations(charms),
+		statusPage:                    statuses(),
 	}, nil
 }
 
@@ -84,7 +85,7 @@ func checkTree(tree fs.FS, pages map[string][]byte) error {
 	for _, name := range slices.Sorted(maps.Keys(pages)) {
 		content, err := fs.ReadFile(tree, name)
 		if err != nil || !bytes.Equal(content, pages[name]) {
-			errs = append(errs, fmt.Errorf("%s is not what charmcraft.yaml declares: run make docs", name))
+			errs = append(errs, fmt.Errorf("%s is not what it is written from: run make docs", name))
 		}
 	}
 	dead, err := deadLinks(tree)

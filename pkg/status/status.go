@@ -15,14 +15,6 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
 )
 
-func active(format string, args ...any) hook.Status { return line(hook.Active, format, args) }
-
-func waiting(format string, args ...any) hook.Status { return line(hook.Waiting, format, args) }
-
-func maintenance(format string, args ...any) hook.Status { return line(hook.Maintenance, format, args) }
-
-func blocked(format string, args ...any) hook.Status { return line(hook.Blocked, format, args) }
-
 // line makes one line of a message: parts of it are GARM's and GitHub's, and `juju status` shows the first line only.
 func line(level hook.StatusLevel, format string, args []any) hook.Status {
 	return hook.Status{Level: level, Message: strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")}
@@ -52,12 +44,12 @@ func rank(s hook.Status) int {
 }
 
 // Standby is the status of a unit that leaves the work to the leader.
-func Standby() hook.Status { return active("Standby") }
+func Standby() hook.Status { return standby.say() }
 
 // Problems says what is wrong with a configuration: every missing option, or else the first invalid one.
-func Problems(problems []runnerconfig.Problem) hook.Status {
+func Problems(found []runnerconfig.Problem) hook.Status {
 	var missing, invalid []string
-	for _, p := range problems {
+	for _, p := range found {
 		if p.Missing {
 			missing = append(missing, p.Option)
 		} else {
@@ -75,31 +67,31 @@ func Problems(problems []runnerconfig.Problem) hook.Status {
 	if len(invalid) > 1 {
 		text += fmt.Sprintf(" (and %d more)", len(invalid)-1)
 	}
-	return blocked("%s", text)
+	return problems.say(text)
 }
 
 // NoImageBuilder says that nothing makes the image to boot runners from.
 func NoImageBuilder(application string) hook.Status {
-	return blocked("Integrate an image builder: juju integrate %s:image APPLICATION", application)
+	return noImageBuilder.say(application)
 }
 
 // NoImage says that the image builder has no image yet.
-func NoImage(builder string) hook.Status { return waiting("Waiting for an image from %s", builder) }
+func NoImage(builder string) hook.Status { return noImage.say(builder) }
 
 // NoGARM says that nobody reads what the configurator publishes.
 func NoGARM(application string) hook.Status {
-	return blocked("Integrate garm: juju integrate %s garm", application)
+	return noGARM.say(application)
 }
 
 // Answered is the status of a configurator that has published its scale set, given garm's answer.
 func Answered(scaleSet, answer, message string) hook.Status {
 	switch answer {
 	case runnerconfig.StatusReady:
-		return active("%s ready", scaleSet)
+		return ready.say(scaleSet)
 	case runnerconfig.StatusRefused:
-		return blocked("%s", message)
+		return refusedByGARM.say(message)
 	case runnerconfig.StatusPending:
-		return waiting("%s", message)
+		return notYet.say(message)
 	}
-	return active("%s published", scaleSet)
+	return published.say(scaleSet)
 }
