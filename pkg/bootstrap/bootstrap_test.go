@@ -20,7 +20,7 @@ import (
 const smallBase = "#!/bin/bash\nset -e\n" + `sendStatus "configuring runner"` + "\n{{- if .UseJITConfig }}\necho jit\n{{- end }}\n"
 
 // garmTemplate is the template that GARM serves to GitHub's Linux runners, out of GARM's own module.
-func garmTemplate(t *testing.T) []byte {
+func garmTemplate(t testing.TB) []byte {
 	t.Helper()
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/cloudbase/garm").Output()
 	require.NoError(t, err)
@@ -310,4 +310,15 @@ func bashAccepts(t *testing.T, script string) {
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 	require.Empty(t, string(out))
+}
+
+// One for each scale set with options, at every event.
+func BenchmarkTemplate(b *testing.B) {
+	base := garmTemplate(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := bootstrap.Template(base, all()); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

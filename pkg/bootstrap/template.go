@@ -78,12 +78,15 @@ func execute(text string, b Blocks) error {
 	if err != nil {
 		return err
 	}
+	host, runner := []byte("\n"+b.Host), []byte("\n"+b.Runner)
+	var out bytes.Buffer
+	out.Grow(len(text))
 	for mode := range 4 {
-		var out bytes.Buffer
+		out.Reset()
 		if err := t.Execute(&out, installContext(mode&1 != 0, mode&2 != 0)); err != nil {
 			return err
 		}
-		if !bytes.Contains(out.Bytes(), []byte("\n"+b.Host)) || !bytes.Contains(out.Bytes(), []byte("\n"+b.Runner)) {
+		if !bytes.Contains(out.Bytes(), host) || !bytes.Contains(out.Bytes(), runner) {
 			return errors.New("it changes the lines around them")
 		}
 	}
