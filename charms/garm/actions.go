@@ -10,6 +10,7 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/garmapi"
 	"github.com/garm-charms/garm-charms/pkg/hook"
+	"github.com/garm-charms/garm-charms/pkg/plan"
 	"github.com/garm-charms/garm-charms/pkg/reconcile"
 	"github.com/garm-charms/garm-charms/pkg/status"
 	"github.com/garm-charms/garm-charms/pkg/workload"
@@ -26,6 +27,9 @@ func (c charm) actions() map[string]func(context.Context) (map[string]string, er
 		"reconcile":       c.reconcileNow,
 		"show-plan":       c.showPlan,
 		"show-template":   c.showTemplate,
+
+		"recreate-scaleset": c.recreateScaleSet,
+		"rotate-runners":    c.rotateRunners,
 	}
 }
 
@@ -145,32 +149,79 @@ func refused(obstacle hook.Status, err error) error {
 
 // showTemplate returns what GARM serves the runners of one scale set.
 func (c charm) showTemplate(ctx context.Context) (map[string]string, error) {
-	params, err := c.tools.ActionParams(ctx)
+	set, now, err := c.named(ctx)
 	if err != nil {
 		return nil, err
 	}
-	_, now, err := c.look(ctx)
-	if err != nil {
-		return nil, err
+	if set.Template == "" {
+		return status.Template(set, now.System.ID, now.System.Data), nil
 	}
-	name, _ := params["scale-set"].(string)
-	entity, _ := params["entity"].(string)
-	sets := now.Find(name, entity)
-	if len(sets) != 1 {
-		return nil, refusal(status.NotOneScaleSet(name, sets, now.ScaleSets))
-	}
-	if sets[0].Template == "" {
-		return status.Template(sets[0], now.System.ID, now.System.Data), nil
-	}
-	i := slices.IndexFunc(now.Templates, func(t desired.Template) bool { return t.Name == sets[0].Template })
+	i := slices.IndexFunc(now.Templates, func(t desired.Template) bool { return t.Name == set.Template })
 	if i < 0 {
-		return nil, refusal(status.ForeignTemplate(sets[0]))
+		return nil, refusal(status.ForeignTemplate(set))
 	}
 	template, err := c.garm.Template(ctx, now.Templates[i].ID)
 	if err != nil {
 		return nil, refusal(status.Down(err))
 	}
-	return status.Template(sets[0], template.ID, template.Data), nil
+	return status.Template(set, template.ID, template.Data), nil
+}
+
+// named is the scale set that the action's parameters name.
+func (c charm) named(ctx context.Context) (desired.ScaleSet, reconcile.Observation, error) {
+	params, err := c.tools.ActionParams(ctx)
+	if err != nil {
+		return desired.ScaleSet{}, reconcile.Observation{}, err
+	}
+	_, now, err := c.look(ctx)
+	if err != nil {
+		return desired.ScaleSet{}, now, err
+	}
+	name, _ := params["scale-set"].(string)
+	entity, _ := params["entity"].(string)
+	sets := now.Find(name, entity)
+	if len(sets) != 1 {
+		return desired.ScaleSet{}, now, refusal(status.NotOneScaleSet(name, sets, now.ScaleSets))
+	}
+	return sets[0], now, nil
+}
+
+// own is what named is if the scale set is the charm's own, with what the charm remembers.
+func (c charm) own(ctx context.Context) (desired.ScaleSet, reconcile.Observation, peer, error) {
+	set, now, err := c.named(ctx)
+	if err != nil {
+		return set, now, peer{}, err
+	}
+	p, err := c.readPeer(ctx)
+	if _, isOurs := p.inventory.ScaleSets[set.ID]; err == nil && !isOurs {
+		err = refusal(status.ForeignScaleSet(set))
+	}
+	return set, now, p, err
+}
+
+// recreateScaleSet remembers what the operator wants, and goes as far with it as can be gone now.
+func (c charm) recreateScaleSet(ctx context.Context) (map[string]string, error) {
+	set, _, p, err := c.own(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owned := p.inventory.ScaleSets[set.ID]
+	owned.Recreate = true
+	p.inventory.ScaleSets[set.ID] = owned
+	if err := c.writePeer(ctx, p); err != nil {
+		return nil, err
+	}
+	return c.reconcileNow(ctx)
+}
+
+func (c charm) rotateRunners(ctx context.Context) (map[string]string, error) {
+	set, now, p, err := c.own(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rotation := plan.Rotate(p.inventory.ScaleSets[set.ID].Application, set)
+	report := reconcile.Apply(ctx, c.garm, now, rotation, p.inventory, c.log)
+	return status.Rotated(set, report), nil
 }
 
 // look logs in to a GARM that has been set up, and reads what it has. It writes nothing.

@@ -107,11 +107,15 @@ func (c charm) reconcile(ctx context.Context) (hook.Status, *status.Findings, er
 		}
 	}
 	var findings *status.Findings
-	if said.Level == "" && err == nil {
+	switch {
+	case err != nil:
+	case said.Level == "":
 		said, findings, err = c.follow(ctx, &in)
 		if in.concern.Level != "" {
 			said = status.Worst([]hook.Status{in.concern, said})
 		}
+	default:
+		err = c.postpone(ctx, in, said)
 	}
 	if err == nil {
 		err = c.writePeer(ctx, in.peer)

@@ -35,12 +35,24 @@ func (c charm) follow(ctx context.Context, in *inputs) (hook.Status, *status.Fin
 	return f.Summary(answers), &f, said.Wait()
 }
 
+// postpone tells every configurator that its scale set is not looked after, and why: none is ready while GARM is not.
+func (c charm) postpone(ctx context.Context, in inputs, why hook.Status) error {
+	for _, d := range in.declared {
+		if err := d.Postpone(ctx, c.tools, c.env.AppName, why.Message); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // decide is what is to be done about what GARM has, with the inventory to do it on. It does nothing of it.
 func decide(in inputs, before reconcile.Observation) (status.Findings, plan.Inventory) {
 	f := status.Findings{Declared: in.declared, Before: before}
 	f.Want, f.Conflicts = desired.Build(declarations(in), before.System.Data)
 	inventory := in.peer.inventory.Settle(before.State, f.Want)
-	scope := plan.Scope{Inventory: inventory, Held: held(in.declared, f.Conflicts), Providers: before.Providers}
+	scope := plan.Scope{
+		Inventory: inventory, Held: held(in.declared, f.Conflicts), Providers: before.Providers, Roll: in.options.RollIdleRunners,
+	}
 	f.Plan = plan.Diff(before.State, f.Want, scope)
 	if f.Plan.Empty() && len(f.Plan.Deferred) == 0 && len(scope.Held) == 0 {
 		inventory.TakesOver = false

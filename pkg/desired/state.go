@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/garm-charms/garm-charms/pkg/secret"
 )
@@ -112,8 +113,10 @@ type ScaleSet struct {
 	// Provider and Labels cannot be changed once the scale set exists.
 	Provider string
 	Labels   string // sorted, joined with commas
-	// Runners is how many runners it has, BusyRunners how many of them have a job; zero in a wanted state.
-	Runners, BusyRunners int
+	// Runners, Recipe and Changed are empty in a wanted state. Changed is no earlier than the last change of the recipe.
+	Runners []Runner
+	Recipe  string
+	Changed time.Time
 }
 
 // Find returns the scale sets of that name; those of the entity called entity, if that is not empty.

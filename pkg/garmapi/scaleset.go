@@ -80,6 +80,13 @@ func (c *Client) AllInstances(ctx context.Context) ([]params.Instance, error) {
 	return list, named(err, "list runners")
 }
 
+// Instance returns one runner with its status messages, which lists leave out.
+func (c *Client) Instance(ctx context.Context, name string) (params.Instance, error) {
+	p := instances.NewGetInstanceParamsWithContext(ctx).WithInstanceName(name)
+	found, err := payload(c.api.Instances.GetInstance(p, nil))
+	return found, named(err, "read runner %q", name)
+}
+
 // DeleteInstance makes GARM remove a runner. GitHub refuses it for one that is busy.
 func (c *Client) DeleteInstance(ctx context.Context, name string) error {
 	err := c.api.Instances.DeleteInstance(instances.NewDeleteInstanceParamsWithContext(ctx).WithInstanceName(name), nil)

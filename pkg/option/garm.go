@@ -14,15 +14,20 @@ type GARM struct {
 	ExternalURL string
 	LogLevel    string
 	WebUI       bool
+	// RollIdleRunners says that idle runners are replaced when what their scale set makes has changed.
+	RollIdleRunners bool
 }
 
 // ParseGARM reads the garm charm's configuration as Parse reads garm-configurator's.
 func ParseGARM(config map[string]any) (GARM, []runnerconfig.Problem) {
 	webUI, _ := config["web-ui"].(bool)
+	roll, _ := config["roll-idle-runners"].(bool)
 	g := GARM{
 		ExternalURL: strings.TrimRight(strings.TrimSpace(text(config["external-url"])), "/"),
 		LogLevel:    strings.TrimSpace(text(config["log-level"])),
 		WebUI:       webUI,
+
+		RollIdleRunners: roll,
 	}
 	var problems []runnerconfig.Problem
 	if u, err := url.Parse(g.ExternalURL); g.ExternalURL != "" &&

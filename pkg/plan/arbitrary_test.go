@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/plan"
@@ -110,8 +111,14 @@ func (a arbitrary) scaleSetInGARM(id uint, entity desired.EntityRef, name string
 		ScaleSetKey: desired.ScaleSetKey{Entity: entity, Name: name}, ID: id,
 		Settings: a.settings(templates...), Provider: pick(a, []string{"p0", "p1"}), Labels: pick(a, []string{"", "x"}),
 	}
-	set.Enabled, set.Runners = a.yes(), a.IntN(3)
-	set.BusyRunners = min(set.Runners, a.IntN(2))
+	set.Enabled = a.yes()
+	for i := range a.IntN(3) {
+		set.Runners = append(set.Runners, desired.Runner{
+			Name: fmt.Sprintf("r%d-%d", id, i), Phase: pick(a, []desired.Phase{desired.Idle, desired.Idle, desired.Busy, desired.Moving, desired.Failed}),
+			Created: time.Unix(int64(a.IntN(4)), 0),
+		})
+	}
+	set.Recipe, set.Changed = pick(a, []string{"", "new"}), time.Unix(2, 0)
 	if !set.Enabled && a.yes() {
 		set.MinIdle, set.Max = 0, 0
 	}
@@ -174,7 +181,9 @@ func (a arbitrary) inventory(s desired.State) plan.Inventory {
 	}
 	for _, set := range s.ScaleSets {
 		if a.IntN(3) > 0 {
-			inventory.ScaleSets[set.ID] = plan.Owned{Application: pick(a, []string{"a0", "a1", "a9"}), Provider: set.Provider}
+			inventory.ScaleSets[set.ID] = plan.Owned{
+				Application: pick(a, []string{"a0", "a1", "a9"}), Provider: set.Provider, Recipe: pick(a, []string{"", "old", "new"}), Since: time.Unix(int64(a.IntN(3)), 0),
+			}
 		}
 	}
 	return inventory

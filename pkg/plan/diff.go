@@ -99,6 +99,7 @@ func (d *differ) wantTemplates() {
 		default:
 			want.ID = have.ID
 			c.Verb, c.Why = Update, "the runner options or GARM's system template have changed"
+			c.Renews = d.idsUsing(want.Name)
 		}
 		d.change(c)
 	}
@@ -115,6 +116,16 @@ func (d *differ) owns(t desired.Template) bool {
 	}
 	hasName := func(s desired.ScaleSet) bool { return t.Name == desired.SystemTemplate+"-"+s.Name }
 	return d.scope.Inventory.TakesOver && (t.Name == pythonsTemplate || slices.ContainsFunc(d.want.ScaleSets, hasName))
+}
+
+// idsUsing has the scale sets that have that template now.
+func (d *differ) idsUsing(template string) (ids []uint) {
+	for _, s := range d.current.ScaleSets {
+		if s.Template == template {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
 }
 
 // heldUser names a scale set with that template which has to stay as it is. It is not wanted, else it would not be held.
@@ -139,20 +150,32 @@ func (d *differ) wantScaleSets() {
 			continue
 		}
 		have, exists := find(d.current.ScaleSets, want.ScaleSetKey, keyOfSet)
-		if !exists {
+		switch {
+		case !exists:
 			d.createScaleSet(want)
-			continue
+		case d.scope.Inventory.ScaleSets[have.ID].Recreate:
+			d.recreateScaleSet(have, want)
+		default:
+			d.updateScaleSet(have, want)
 		}
-		d.updateScaleSet(have, want)
 	}
 }
 
-func (d *differ) createScaleSet(want desired.ScaleSet) {
+// recreateScaleSet makes the scale set anew once its last runner has gone.
+func (d *differ) recreateScaleSet(have, want desired.ScaleSet) {
+	if d.retire(have, want.Application, "it is to be made anew") {
+		d.createScaleSet(want, have.String())
+	}
+}
+
+func (d *differ) createScaleSet(want desired.ScaleSet, needs ...string) {
 	if !d.scope.Providers[want.Provider] {
 		d.deferTo(Deferral{Application: want.Application, Name: want.String(), Why: "GARM has not loaded provider " + want.Provider + " yet"})
 		return
 	}
-	d.change(scaleSetChange(Create, want, want.Application+" declares it"))
+	c := scaleSetChange(Create, want, want.Application+" declares it")
+	c.Needs = append(c.Needs, needs...)
+	d.change(c)
 }
 
 func scaleSetChange(verb Verb, set desired.ScaleSet, why string) Change {
@@ -167,14 +190,18 @@ func (d *differ) updateScaleSet(have, want desired.ScaleSet) {
 	if fixed := fixedDifference(have, want); fixed != "" {
 		d.deferTo(Deferral{
 			Application: want.Application, Name: want.String(), Stuck: true,
-			Why: fixed + " of an existing scale set cannot be changed; give it another name",
+			Why: fixed + " of an existing scale set cannot be changed; run garm's action recreate-scaleset, or give it another name",
 		})
 	}
 	if have.Settings == want.Settings {
 		return
 	}
 	want.ID = have.ID
-	d.change(scaleSetChange(Update, want, settingsDifference(have.Settings, want.Settings)))
+	c := scaleSetChange(Update, want, settingsDifference(have.Settings, want.Settings))
+	if !desired.IsSameRecipe(have.Settings, want.Settings) {
+		c.Renews = []uint{have.ID}
+	}
+	d.change(c)
 }
 
 // fixedDifference names what differs though GARM cannot change it.

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"maps"
+	"time"
 
 	"github.com/garm-charms/garm-charms/pkg/desired"
 )
@@ -24,6 +25,21 @@ type Inventory struct {
 type Owned struct {
 	Application string `json:"application"` // that declared it
 	Provider    string `json:"provider"`    // that has its runners, and must stay until they are gone
+	// Recipe is what its new runners were like when it was last looked at; empty when that is not known. Runners created
+	// before Since are of an earlier one.
+	Recipe string    `json:"recipe,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
+	// Recreate says that an operator wants it made anew.
+	Recreate bool `json:"recreate,omitempty"`
+}
+
+// cook takes the scale set's present recipe down.
+func (o Owned) cook(have desired.ScaleSet) Owned {
+	if o.Recipe != "" && o.Recipe != have.Recipe {
+		o.Since = have.Changed
+	}
+	o.Recipe = have.Recipe
+	return o
 }
 
 // Clone returns a copy with maps of its own, ready to be added to.
@@ -57,11 +73,12 @@ func (i Inventory) Settle(current, want desired.State) Inventory {
 		}
 	}
 	for _, have := range current.ScaleSets {
-		if owned, known := i.ScaleSets[have.ID]; known {
-			settled.ScaleSets[have.ID] = owned
-		}
+		owned, known := i.ScaleSets[have.ID]
 		if wanted, found := find(want.ScaleSets, have.ScaleSetKey, keyOfSet); found {
-			settled.ScaleSets[have.ID] = Owned{Application: wanted.Application, Provider: have.Provider}
+			owned.Application, owned.Provider, known = wanted.Application, have.Provider, true
+		}
+		if known {
+			settled.ScaleSets[have.ID] = owned.cook(have)
 		}
 	}
 	return settled

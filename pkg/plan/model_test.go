@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -24,7 +25,7 @@ func TestDiffLeadsToWhatIsWanted(t *testing.T) {
 			s := arbitrary{rand.New(rand.NewPCG(seed, 1))}
 			m := model{State: s.garm(), lastID: 1000}
 			want := s.wanted()
-			scope := plan.Scope{Inventory: s.inventory(m.State), Held: s.some("a0", "a1"), Providers: s.some("p0", "p1", "p2")}
+			scope := plan.Scope{Inventory: s.inventory(m.State), Held: s.some("a0", "a1"), Providers: s.some("p0", "p1", "p2"), Roll: s.yes()}
 			t.Logf("GARM has\n%s\nheld %v, providers %v", describe(m.State), scope.Held, scope.Providers)
 			t.Logf("wanted\n%s", describe(want))
 
@@ -35,17 +36,35 @@ func TestDiffLeadsToWhatIsWanted(t *testing.T) {
 			m.carryOut(t, first, &scope.Inventory)
 			assertReached(t, m.State, want, first)
 
+			m.rollOn(t, want, &scope, first)
 			scope.Inventory = scope.Inventory.Settle(m.State, want)
-			assert.Empty(t, plan.Diff(m.State, want, scope).Changes, "a second look changes nothing")
+			assert.Empty(t, plan.Diff(m.State, want, scope).Changes, "a look at what has become of it changes nothing")
 
 			m.endRunners()
-			m.carryOut(t, plan.Diff(m.State, want, scope), &scope.Inventory)
+			second := plan.Diff(m.State, want, scope)
+			m.carryOut(t, second, &scope.Inventory)
+			m.rollOn(t, want, &scope, second)
 			last := plan.Diff(m.State, want, scope)
 			assert.Empty(t, last.Changes, "and neither does one after the last runner has gone")
 			assert.Equal(t, foreign, m.untouchable(scope))
 			assertNothingLeft(t, m.State, want, scope)
 		})
 	}
+}
+
+// rollOn follows plans for as long as they take runners away, after which there may be more to do.
+func (m *model) rollOn(t *testing.T, want desired.State, scope *plan.Scope, p plan.Plan) {
+	t.Helper()
+	isRunner := func(c plan.Change) bool { return c.Runner != nil }
+	for range 20 {
+		if !slices.ContainsFunc(p.Changes, isRunner) {
+			return
+		}
+		scope.Inventory = scope.Inventory.Settle(m.State, want)
+		p = plan.Diff(m.State, want, *scope)
+		m.carryOut(t, p, &scope.Inventory)
+	}
+	assert.Fail(t, "there is no end to it", p.String())
 }
 
 // model is as much of GARM as plans rely on.
@@ -78,6 +97,8 @@ func (m *model) apply(c plan.Change, inventory *plan.Inventory) error {
 		return m.entity(c.Verb, *c.Entity, inventory)
 	case c.Template != nil:
 		return m.template(c.Verb, *c.Template)
+	case c.Runner != nil:
+		return m.deleteRunner(*c.Runner)
 	default:
 		return m.scaleSet(c.Verb, *c.ScaleSet, inventory)
 	}
@@ -183,7 +204,7 @@ func (m *model) changeScaleSet(verb plan.Verb, s desired.ScaleSet, inventory *pl
 	switch {
 	case i < 0:
 		return errors.New("not found")
-	case verb == plan.Delete && (m.ScaleSets[i].Enabled || m.ScaleSets[i].Runners > 0):
+	case verb == plan.Delete && (m.ScaleSets[i].Enabled || len(m.ScaleSets[i].Runners) > 0):
 		return errors.New("enabled, or has runners")
 	case verb == plan.Delete:
 		delete(inventory.ScaleSets, s.ID)
@@ -196,11 +217,31 @@ func (m *model) changeScaleSet(verb plan.Verb, s desired.ScaleSet, inventory *pl
 	return nil
 }
 
+// deleteRunner takes one away. GARM makes another in its place where there are to be any.
+func (m *model) deleteRunner(r desired.Runner) error {
+	for i := range m.ScaleSets {
+		set := &m.ScaleSets[i]
+		j := slices.IndexFunc(set.Runners, func(other desired.Runner) bool { return other.Name == r.Name })
+		switch {
+		case j < 0:
+			continue
+		case set.Runners[j].Phase == desired.Busy || set.Runners[j].Phase == desired.Moving:
+			return errors.New("has a job, or is on its way")
+		}
+		set.Runners = slices.Delete(slices.Clone(set.Runners), j, j+1)
+		if set.Enabled {
+			set.Runners = append(set.Runners, desired.Runner{Name: fmt.Sprintf("new-%d", m.nextID()), Phase: desired.Idle, Created: time.Unix(100, 0)})
+		}
+		return nil
+	}
+	return errors.New("not found")
+}
+
 // endRunners is time: where no new runner comes, the last one goes.
 func (m *model) endRunners() {
 	for i := range m.ScaleSets {
 		if s := &m.ScaleSets[i]; !s.Enabled && s.Max == 0 {
-			s.Runners, s.BusyRunners = 0, 0
+			s.Runners = nil
 		}
 	}
 }
@@ -221,7 +262,7 @@ func (m *model) untouchable(scope plan.Scope) desired.State {
 		}),
 	}
 	for i := range s.ScaleSets {
-		s.ScaleSets[i].Runners, s.ScaleSets[i].BusyRunners = 0, 0
+		s.ScaleSets[i].Runners = nil
 	}
 	return s
 }
@@ -347,7 +388,7 @@ func describe(s desired.State) string {
 		text += fmt.Sprintf("%d template %s %s\n", template.ID, template.Name, template.Description)
 	}
 	for _, set := range s.ScaleSets {
-		text += fmt.Sprintf("%d %s %+v %s, %d runners\n", set.ID, set, set.Settings, set.Provider, set.Runners)
+		text += fmt.Sprintf("%d %s %+v %s, %d runners\n", set.ID, set, set.Settings, set.Provider, len(set.Runners))
 	}
 	return text
 }

@@ -21,7 +21,7 @@ const (
 	Delete Verb = "delete"
 )
 
-// Change is one change to one object: exactly one of Endpoint, Credential, Entity, Template and ScaleSet is set, to what is wanted
+// Change is one change to one object: exactly one of Endpoint, Credential, Entity, Template, ScaleSet and Runner is set, to what is wanted
 // for Create and Update and to what GARM has for Drain and Delete. An object that exists has GARM's ID in either case.
 type Change struct {
 	Verb Verb
@@ -39,6 +39,10 @@ type Change struct {
 	Entity     *desired.Entity
 	Template   *desired.Template
 	ScaleSet   *desired.ScaleSet
+	Runner     *desired.Runner
+
+	// Renews has the scale sets, by ID, whose runners are outdated once the change is made.
+	Renews []uint
 }
 
 // String is the change as a line for a person: what and why.
@@ -81,6 +85,8 @@ type Scope struct {
 	Held map[string]bool
 	// Providers are those that GARM has loaded. GARM accepts a scale set of another one, and never boots a runner for it.
 	Providers map[string]bool
+	// Roll says that idle runners which are outdated are to be replaced, one after another.
+	Roll bool
 }
 
 // Diff returns the changes that lead from current to want. Objects that are not the charm's own are neither changed nor
@@ -93,6 +99,7 @@ func Diff(current, want desired.State, scope Scope) Plan {
 	d.wantTemplates()
 	d.wantScaleSets()
 	d.pruneScaleSets()
+	d.replaceRunners()
 	d.pruneTemplates()
 	d.pruneEntities()
 	d.pruneCredentials()

@@ -186,7 +186,7 @@ organization acme credential=app
 scale-set small of=acme labels=arm64,x64 max=4`,
 			plan: `
 update scale set small of organization acme: max runners 3 -> 4
-defer scale set small of organization acme: provider (other -> cloud) and labels (x64 -> arm64,x64) of an existing scale set cannot be changed; give it another name`,
+defer scale set small of organization acme: provider (other -> cloud) and labels (x64 -> arm64,x64) of an existing scale set cannot be changed; run garm's action recreate-scaleset, or give it another name`,
 		},
 		{
 			summary: "labels in another case are the same",

@@ -15,23 +15,29 @@ func (d *differ) pruneScaleSets() {
 		if !owned || wanted || d.scope.Held[owner.Application] {
 			continue
 		}
-		why := "no configurator declares it any more"
-		if have.Enabled || have.MinIdle > 0 || have.Max > 0 {
-			d.change(Change{Verb: Drain, Name: have.String(), Why: why, Application: owner.Application, ScaleSet: &have})
-		}
-		if have.Runners > 0 {
-			d.deferTo(Deferral{Application: owner.Application, Name: have.String(), Why: drainText(have)})
-			continue
-		}
-		d.change(Change{Verb: Delete, Name: have.String(), Why: why, Application: owner.Application, ScaleSet: &have, Needs: []string{have.String()}})
+		d.retire(have, owner.Application, "no configurator declares it any more")
 	}
 }
 
-func drainText(s desired.ScaleSet) string {
-	if s.BusyRunners > 0 {
-		return fmt.Sprintf("draining %d runners of %s, %d of them with a job", s.Runners, s.Name, s.BusyRunners)
+// retire drains a scale set, and deletes it if it has no runner left.
+func (d *differ) retire(have desired.ScaleSet, application, why string) (deleted bool) {
+	if have.Enabled || have.MinIdle > 0 || have.Max > 0 {
+		d.change(Change{Verb: Drain, Name: have.String(), Why: why, Application: application, ScaleSet: &have})
 	}
-	return fmt.Sprintf("draining %d runners of %s", s.Runners, s.Name)
+	if len(have.Runners) > 0 {
+		d.deferTo(Deferral{Application: application, Name: have.String(), Why: drainText(have)})
+		return false
+	}
+	d.change(Change{Verb: Delete, Name: have.String(), Why: why, Application: application, ScaleSet: &have, Needs: []string{have.String()}})
+	return true
+}
+
+func drainText(s desired.ScaleSet) string {
+	text := fmt.Sprintf("draining %d runners of %s", len(s.Runners), s.Name)
+	if busy := s.CountRunners(desired.Busy); busy > 0 {
+		text += fmt.Sprintf(", %d of them with a job", busy)
+	}
+	return text
 }
 
 // remaining are the scale sets that use after the plan what they use now. Those that it updates use what is wanted.

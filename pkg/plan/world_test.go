@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -128,9 +129,21 @@ func (o object) scaleSet() desired.ScaleSet {
 		Application: o.text("app", o.name),
 		Provider:    o.text("provider", "cloud"),
 		Labels:      o.text("labels", ""),
-		Runners:     o.number("runners", 0),
-		BusyRunners: o.number("busy", 0),
+		Runners:     o.runners(),
 	}
+}
+
+// runners are as many as the scale set has, of which some have a job.
+func (o object) runners() (list []desired.Runner) {
+	o.t.Helper()
+	for i := range o.number("runners", 0) {
+		r := desired.Runner{Name: fmt.Sprintf("%s-%d", o.name, i), Phase: desired.Idle}
+		if i < o.number("busy", 0) {
+			r.Phase = desired.Busy
+		}
+		list = append(list, r)
+	}
+	return list
 }
 
 func (o object) text(key, otherwise string) string {

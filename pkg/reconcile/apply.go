@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/cloudbase/garm-provider-common/params"
 	garmparams "github.com/cloudbase/garm/params"
@@ -118,9 +119,11 @@ func (a *applier) dispatch(ctx context.Context, c plan.Change) error {
 	case c.Entity != nil:
 		return a.entity(ctx, c.Verb, *c.Entity)
 	case c.Template != nil:
-		return a.template(ctx, c.Verb, *c.Template)
+		return a.template(ctx, c)
 	case c.ScaleSet != nil:
-		return a.scaleSet(ctx, c.Verb, *c.ScaleSet)
+		return a.scaleSet(ctx, c)
+	case c.Runner != nil:
+		return a.client.DeleteInstance(ctx, c.Runner.Name)
 	}
 	return fmt.Errorf("cannot %s %s: the change names no object", c.Verb, c.Name)
 }
@@ -192,8 +195,19 @@ func (a *applier) entity(ctx context.Context, verb plan.Verb, e desired.Entity) 
 	}
 }
 
-func (a *applier) template(ctx context.Context, verb plan.Verb, t desired.Template) error {
-	switch verb {
+// renew remembers since when the runners of the scale sets that a change renews are outdated, by GARM's clock.
+func (a *applier) renew(c plan.Change, at time.Time) {
+	for _, id := range c.Renews {
+		if owned, isOurs := a.inventory.ScaleSets[id]; isOurs {
+			owned.Since, owned.Recipe = at, ""
+			a.inventory.ScaleSets[id] = owned
+		}
+	}
+}
+
+func (a *applier) template(ctx context.Context, c plan.Change) error {
+	t := *c.Template
+	switch c.Verb {
 	case plan.Create:
 		created, err := a.client.CreateTemplate(ctx, garmparams.CreateTemplateParams{
 			Name:        t.Name,
@@ -210,17 +224,21 @@ func (a *applier) template(ctx context.Context, verb plan.Verb, t desired.Templa
 	case plan.Delete:
 		return a.client.DeleteTemplate(ctx, t.ID)
 	default:
-		_, err := a.client.UpdateTemplate(ctx, t.ID, garmparams.UpdateTemplateParams{Description: &t.Description, Data: t.Data})
+		updated, err := a.client.UpdateTemplate(ctx, t.ID, garmparams.UpdateTemplateParams{Description: &t.Description, Data: t.Data})
+		if err == nil {
+			a.renew(c, updated.UpdatedAt)
+		}
 		return err
 	}
 }
 
-func (a *applier) scaleSet(ctx context.Context, verb plan.Verb, s desired.ScaleSet) error {
-	switch verb {
+func (a *applier) scaleSet(ctx context.Context, c plan.Change) error {
+	s := *c.ScaleSet
+	switch c.Verb {
 	case plan.Create:
 		return a.createScaleSet(ctx, s)
 	case plan.Update:
-		return a.updateScaleSet(ctx, s)
+		return a.updateScaleSet(ctx, c)
 	case plan.Drain:
 		_, err := a.client.Drain(ctx, s.ID)
 		return err
@@ -264,10 +282,11 @@ func (a *applier) createScaleSet(ctx context.Context, s desired.ScaleSet) error 
 	return nil
 }
 
-func (a *applier) updateScaleSet(ctx context.Context, s desired.ScaleSet) error {
+func (a *applier) updateScaleSet(ctx context.Context, c plan.Change) error {
+	s := *c.ScaleSet
 	template := a.templates[s.Template]
 	minIdle, most, timeout := uint(s.MinIdle), uint(s.Max), uint(s.BootstrapTimeout)
-	_, err := a.client.UpdateScaleSet(ctx, s.ID, garmparams.UpdateScaleSetParams{
+	updated, err := a.client.UpdateScaleSet(ctx, s.ID, garmparams.UpdateScaleSetParams{
 		RunnerPrefix:           garmparams.RunnerPrefix{Prefix: s.RunnerPrefix},
 		RunnerBootstrapTimeout: &timeout,
 
@@ -281,5 +300,8 @@ func (a *applier) updateScaleSet(ctx context.Context, s desired.ScaleSet) error 
 		GitHubRunnerGroup: &s.RunnerGroup,
 		TemplateID:        &template,
 	})
+	if err == nil {
+		a.renew(c, updated.UpdatedAt)
+	}
 	return err
 }

@@ -42,10 +42,10 @@ create scale set plain of repository acme/widgets: plain declares it`,
 	var small desired.ScaleSet
 	require.Eventually(t, func() bool {
 		small = l.observe().ScaleSets[0]
-		return small.Runners == 1
+		return len(small.Runners) == 1
 	}, soon, 100*time.Millisecond, "GARM asks its provider for the idle runner")
 	assert.Equal(t, "github_linux-small", small.Template)
-	assert.Zero(t, small.BusyRunners)
+	assert.Zero(t, small.CountRunners(desired.Busy))
 
 	// Another option: one request, and none for the scale set.
 	declarations[0] = l.declared("small", idle, labelled, grouped, mirror("https://two.example.com"), proxied)

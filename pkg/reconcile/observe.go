@@ -5,6 +5,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/cloudbase/garm-provider-common/params"
 	garmparams "github.com/cloudbase/garm/params"
@@ -25,7 +26,7 @@ type Observation struct {
 }
 
 // Observe reads everything that a plan is made from: one request for each kind of object, whatever their number, one for
-// the system template's content, and one for each entity that GARM does not work for.
+// the system template's content, and one for each entity that GARM does not work for and each runner that has failed.
 func Observe(ctx context.Context, client *garmapi.Client) (Observation, error) {
 	var o Observation
 	var lists lists
@@ -38,7 +39,10 @@ func Observe(ctx context.Context, client *garmapi.Client) (Observation, error) {
 		o.Providers[p.Name] = true
 	}
 	o.takeForge(lists)
-	o.takeScaleSets(lists, o.takeTemplates(lists))
+	templates := o.takeTemplates(lists)
+	if err := o.takeScaleSets(ctx, client, lists, templates); err != nil {
+		return o, err
+	}
 	if err := o.takeEntities(ctx, client, lists); err != nil {
 		return o, err
 	}
@@ -94,17 +98,24 @@ func (l *lists) readTemplates(ctx context.Context, client *garmapi.Client) (err 
 	return err
 }
 
-// takeTemplates returns the names of all templates by ID, that of the system template being empty.
-func (o *Observation) takeTemplates(l lists) map[uint]string {
-	names := make(map[uint]string, len(l.templates))
+// template is what a scale set has of one.
+type template struct {
+	name    string // empty for the system template
+	content string // a digest, or else what changes with the content
+	changed time.Time
+}
+
+// takeTemplates returns all templates by ID.
+func (o *Observation) takeTemplates(l lists) map[uint]template {
+	known := make(map[uint]template, len(l.templates))
 	for _, t := range l.templates {
-		names[t.ID] = t.Name
+		known[t.ID] = template{name: t.Name, content: t.Description, changed: t.UpdatedAt}
 		if t.Owner != garmparams.SystemUser {
 			o.Templates = append(o.Templates, desired.Template{ID: t.ID, Name: t.Name, Description: t.Description})
 		}
 	}
-	names[l.system.ID] = ""
-	return names
+	known[l.system.ID] = template{content: desired.Mark(string(l.system.Data)), changed: l.system.UpdatedAt}
+	return known
 }
 
 func (o *Observation) takeForge(l lists) {
@@ -158,27 +169,60 @@ func failure(ctx context.Context, client *garmapi.Client, e garmapi.Entity) (str
 	return e.FailureReason, nil
 }
 
-func (o *Observation) takeScaleSets(l lists, templates map[uint]string) {
-	runners, busy := map[uint]int{}, map[uint]int{}
+func (o *Observation) takeScaleSets(ctx context.Context, client *garmapi.Client, l lists, templates map[uint]template) (err error) {
+	runners := map[uint][]desired.Runner{}
 	for _, i := range l.instances {
-		runners[i.ScaleSetID]++
-		if i.RunnerStatus == garmparams.RunnerActive {
-			busy[i.ScaleSetID]++
+		r := runner(i)
+		if r.Phase == desired.Failed {
+			if r.Said, err = lastWords(ctx, client, r.Name); err != nil {
+				return err
+			}
 		}
+		runners[i.ScaleSetID] = append(runners[i.ScaleSetID], r)
 	}
 	for _, s := range l.scaleSets {
-		set := observed(s, templates)
-		set.Runners, set.BusyRunners = runners[s.ID], busy[s.ID]
+		set := observed(s, templates[s.TemplateID])
+		set.Runners = runners[s.ID]
 		o.ScaleSets = append(o.ScaleSets, set)
 	}
+	return nil
 }
 
-func observed(s garmparams.ScaleSet, templates map[uint]string) desired.ScaleSet {
+func runner(i garmparams.Instance) desired.Runner {
+	r := desired.Runner{Name: i.Name, Phase: desired.Moving, Created: i.CreatedAt}
+	running := i.Status == params.InstanceRunning
+	switch {
+	case i.RunnerStatus == garmparams.RunnerActive:
+		r.Phase = desired.Busy
+	case running && i.RunnerStatus == garmparams.RunnerIdle:
+		r.Phase = desired.Idle
+	case running && i.RunnerStatus == garmparams.RunnerFailed:
+		r.Phase = desired.Failed
+	}
+	return r
+}
+
+// lastWords is the last message that a runner sent, empty for one that has gone since it was listed.
+func lastWords(ctx context.Context, client *garmapi.Client, name string) (string, error) {
+	whole, err := client.Instance(ctx, name)
+	if err != nil && !garmapi.IsNotFound(err) {
+		return "", err
+	}
+	var last garmparams.StatusMessage
+	for _, message := range whole.StatusMessages {
+		if !message.CreatedAt.Before(last.CreatedAt) {
+			last = message
+		}
+	}
+	return last.Message, nil
+}
+
+func observed(s garmparams.ScaleSet, t template) desired.ScaleSet {
 	labels := make([]string, len(s.Tags))
 	for i, tag := range s.Tags {
 		labels[i] = tag.Name
 	}
-	return desired.ScaleSet{
+	set := desired.ScaleSet{
 		ScaleSetKey: desired.ScaleSetKey{Entity: entityOf(s), Name: s.Name},
 		ID:          s.ID,
 		Provider:    s.ProviderName,
@@ -196,9 +240,15 @@ func observed(s garmparams.ScaleSet, templates map[uint]string) desired.ScaleSet
 			RunnerPrefix:     s.GetRunnerPrefix(),
 			BootstrapTimeout: int(s.RunnerBootstrapTimeout),
 
-			Template: templates[s.TemplateID],
+			Template: t.name,
 		},
+		Changed: s.UpdatedAt,
 	}
+	if t.changed.After(set.Changed) {
+		set.Changed = t.changed
+	}
+	set.Recipe = desired.Recipe(set.Settings, t.content)
+	return set
 }
 
 func entityOf(s garmparams.ScaleSet) desired.EntityRef {

@@ -61,6 +61,9 @@ func TestObserveWhatWasMadeByHand(t *testing.T) {
 	assert.Equal(t, acme, o.Entities[0].EntityRef)
 	assert.Equal(t, "theirs", o.Entities[0].Credential)
 	require.Len(t, o.ScaleSets, 2)
+	assert.Equal(t, desired.Recipe(o.ScaleSets[0].Settings, "by hand"), o.ScaleSets[0].Recipe, "with the template's content, as far as it is known")
+	assert.WithinDuration(t, time.Now(), o.ScaleSets[0].Changed, soon)
+	o.ScaleSets[0].Recipe, o.ScaleSets[0].Changed = "", time.Time{}
 	assert.Equal(t, desired.ScaleSet{
 		ScaleSetKey: desired.ScaleSetKey{Entity: acme, Name: "theirs"}, ID: made.ID, Provider: "cloud", Labels: "A,b",
 		Settings: desired.Settings{Image: "noble", Flavor: "m1.small", OSArch: "amd64", RunnerGroup: "Default", Max: 1, ExtraSpecs: "{}", Template: "github_linux", RunnerPrefix: "garm", BootstrapTimeout: 20},

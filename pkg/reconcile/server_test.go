@@ -56,7 +56,7 @@ create scale set small of organization acme at SERVER: small declares it`), decl
 update credential token-enterprise-acme-inc-SERVER: its App, key or token has changed
 update scale set whole of enterprise acme-inc at SERVER: min idle runners 0 -> 1, runner prefix Acme -> garm, bootstrap timeout 7 -> 20`), declarations...)
 	l.assertPlanned("", declarations...)
-	require.Eventually(t, func() bool { return l.observe().ScaleSets[0].Runners == 1 }, soon, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return len(l.observe().ScaleSets[0].Runners) == 1 }, soon, 100*time.Millisecond)
 
 	// A certificate can be replaced, but neither be taken away nor the URLs be changed.
 	all := func(change func(*desired.Declaration)) (changed []desired.Declaration) {

@@ -10,6 +10,7 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/plan"
+	"github.com/garm-charms/garm-charms/pkg/reconcile"
 	"github.com/garm-charms/garm-charms/pkg/workload"
 )
 
@@ -122,8 +123,8 @@ func ScaleSets(sets []desired.ScaleSet, inventory plan.Inventory) map[string]str
 			"enabled":         strconv.FormatBool(s.Enabled),
 			"min-idle-runner": strconv.Itoa(s.MinIdle),
 			"max-runner":      strconv.Itoa(s.Max),
-			"runners":         strconv.Itoa(s.Runners),
-			"busy-runners":    strconv.Itoa(s.BusyRunners),
+			"runners":         strconv.Itoa(len(s.Runners)),
+			"busy-runners":    strconv.Itoa(s.CountRunners(desired.Busy)),
 		} {
 			if text != "" {
 				results[fmt.Sprintf("scalesets.%d.%s", s.ID, key)] = text
@@ -165,4 +166,30 @@ func names(sets []desired.ScaleSet, name func(desired.ScaleSet) string) string {
 // ForeignTemplate is why a scale set's template cannot be shown.
 func ForeignTemplate(s desired.ScaleSet) string {
 	return fmt.Sprintf("%s uses GARM's own template %s, which is not for Linux runners: read it with garm-cli template show", s, s.Template)
+}
+
+// ForeignScaleSet says why an action does nothing to a scale set.
+func ForeignScaleSet(s desired.ScaleSet) string {
+	return "The " + s.String() + " was made by others, and is left alone"
+}
+
+// Rotated is what rotate-runners returns.
+func Rotated(s desired.ScaleSet, r reconcile.Report) map[string]string {
+	var replaced, failed []string
+	for _, o := range r.Outcomes {
+		if o.Err == nil {
+			replaced = append(replaced, o.Runner.Name)
+		} else {
+			failed = append(failed, o.Err.Error())
+		}
+	}
+	results := map[string]string{
+		"scale-set": s.String(),
+		"replaced":  strings.Join(replaced, "\n"),
+		"busy":      strconv.Itoa(s.CountRunners(desired.Busy)),
+	}
+	if len(failed) > 0 {
+		results["failed"] = strings.Join(failed, "\n")
+	}
+	return results
 }

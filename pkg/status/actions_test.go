@@ -29,7 +29,7 @@ func TestPlanOfAction(t *testing.T) {
 		{"GARM only restarts", []string{"restart"}, standing(func(*pass) {}), map[string]string{"changes": "1", "plan": "restart"}},
 		{
 			"labels cannot be changed", nil, standing(func(p *pass) { p.have.ScaleSets[0].Labels = "x64" }),
-			map[string]string{"changes": "0", "plan": "defer scale set small of organization acme: labels (x64 -> ) of an existing scale set cannot be changed; give it another name"},
+			map[string]string{"changes": "0", "plan": "defer scale set small of organization acme: labels (x64 -> ) of an existing scale set cannot be changed; run garm's action recreate-scaleset, or give it another name"},
 		},
 		{
 			"two of three are not followed", nil, standing(func(p *pass) {
@@ -60,7 +60,7 @@ func TestReconciled(t *testing.T) {
 		"status": "waiting", "message": "m", "changed": "nothing",
 		"failed": "update template github_linux-small: the runner options or GARM's system template have changed: it failed\n" +
 			"update scale set small of organization acme: max runners 9 -> 3: cannot go on without template github_linux-small",
-		"deferred":     "scale set small of organization acme: labels (x64 -> ) of an existing scale set cannot be changed; give it another name",
+		"deferred":     "scale set small of organization acme: labels (x64 -> ) of an existing scale set cannot be changed; run garm's action recreate-scaleset, or give it another name",
 		"not-followed": "Waiting for new to publish its scale set",
 	}, status.Reconciled(verdict, p.findings()))
 
@@ -72,7 +72,7 @@ func TestReconciled(t *testing.T) {
 func TestScaleSetsOfAction(t *testing.T) {
 	assert.Equal(t, map[string]string{"count": "0"}, status.ScaleSets(nil, plan.Inventory{}))
 	p := standing(func(p *pass) {
-		p.have.ScaleSets = append(p.have.ScaleSets, desired.ScaleSet{ScaleSetKey: desired.ScaleSetKey{Entity: organization("acme"), Name: "by-hand"}, ID: 9, Runners: 4, BusyRunners: 1})
+		p.have.ScaleSets = append(p.have.ScaleSets, desired.ScaleSet{ScaleSetKey: desired.ScaleSetKey{Entity: organization("acme"), Name: "by-hand"}, ID: 9, Runners: runners(4, 1)})
 	})
 	assert.Equal(t, map[string]string{
 		"count":                   "2",

@@ -1,6 +1,10 @@
 package status
 
 import (
+	"cmp"
+	"fmt"
+
+	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/hook"
 )
 
@@ -89,10 +93,18 @@ func Failed(why string) hook.Status { return failed.say(why) }
 func Pending(what string) hook.Status { return pending.say(what) }
 
 // Serving is the status of a GARM that has everything as declared.
-func Serving(scaleSets, runners, most int) hook.Status {
+func Serving(scaleSets, runners, most, outdated int) hook.Status {
 	noun := "scale sets"
 	if scaleSets == 1 {
 		noun = "scale set"
 	}
+	if outdated > 0 {
+		return servingOutdated.say(scaleSets, noun, runners, most, outdated)
+	}
 	return serving.say(scaleSets, noun, runners, most)
+}
+
+// FailedRunner says that a runner could not be set up, in its own words; GARM makes another.
+func FailedRunner(r desired.Runner) string {
+	return fmt.Sprintf("runner %s could not be set up: %s", r.Name, cmp.Or(r.Said, "it does not say why"))
 }

@@ -121,12 +121,30 @@ func (f Findings) failure(want desired.ScaleSet) string {
 			return o.Err.Error()
 		}
 	}
+	if failed := f.failedRunner(want); failed != nil {
+		return FailedRunner(*failed)
+	}
+	return f.idleEntity(want.Entity)
+}
+
+// idleEntity is why GARM does not work for an entity; empty if it does, or is about to.
+func (f Findings) idleEntity(ref desired.EntityRef) string {
 	for _, e := range f.Before.Entities {
-		if e.EntityRef == want.Entity && e.Failure != "" && !isStarting(e.Failure) {
+		if e.EntityRef == ref && e.Failure != "" && !isStarting(e.Failure) {
 			return "GARM cannot work for " + e.String() + ": " + e.Failure
 		}
 	}
 	return ""
+}
+
+// failedRunner is one of the scale set's that could not be set up, nil if there is none.
+func (f Findings) failedRunner(want desired.ScaleSet) *desired.Runner {
+	for _, c := range f.Plan.Changes {
+		if c.Runner != nil && c.Runner.Phase == desired.Failed && c.Application == want.Application {
+			return c.Runner
+		}
+	}
+	return nil
 }
 
 func (f Findings) credentialsOf(entity desired.EntityRef) (names []string) {
@@ -177,16 +195,17 @@ func troubleOf(d configurator.Declared, answer configurator.Answer) hook.Status 
 }
 
 func (f Findings) serving() hook.Status {
-	runners, most := 0, 0
+	runners, most, outdated := 0, 0, 0
 	for _, want := range f.Want.ScaleSets {
 		most += want.Max
 		for _, have := range f.Before.ScaleSets {
 			if have.ScaleSetKey == want.ScaleSetKey {
-				runners += have.Runners
+				runners += len(have.Runners)
+				outdated += len(have.Outdated(f.Report.Inventory.ScaleSets[have.ID].Since))
 			}
 		}
 	}
-	return Serving(len(f.Want.ScaleSets), runners, most)
+	return Serving(len(f.Want.ScaleSets), runners, most, outdated)
 }
 
 // leftovers are what is still to be done about objects that nobody declares any more.
@@ -199,7 +218,7 @@ func (f Findings) leftovers() []hook.Status {
 		}
 	}
 	for _, o := range f.Report.Outcomes {
-		if o.Err != nil && !wasSkipped(o) && (o.Verb == plan.Delete || o.Verb == plan.Drain) {
+		if o.Err != nil && o.Runner == nil && !wasSkipped(o) && (o.Verb == plan.Delete || o.Verb == plan.Drain) {
 			statuses = append(statuses, Failed(o.Err.Error()))
 		}
 	}

@@ -39,7 +39,7 @@ func standing(change func(*pass)) pass {
 	template := desired.Template{ID: 12, Name: "github_linux-small", Description: desired.Mark("options")}
 	set := desired.ScaleSet{
 		ScaleSetKey: desired.ScaleSetKey{Entity: organization("acme"), Name: "small"}, ID: 5, Application: "small", Provider: "cloud",
-		Settings: desired.Settings{Max: 3, Enabled: true, Template: "github_linux-small"}, Runners: 2,
+		Settings: desired.Settings{Max: 3, Enabled: true, Template: "github_linux-small"}, Runners: runners(2, 0),
 	}
 	p := pass{
 		declared: []configurator.Declared{{Application: "small", RelationID: "garm-configurator:1"}},
@@ -123,7 +123,7 @@ func TestJudge(t *testing.T) {
 		{"all stands", func(*pass) {}, ready, "active: 1 scale set, 2/3 runners"},
 		{
 			"beside one that was made by hand", func(p *pass) {
-				p.have.ScaleSets = append(p.have.ScaleSets, desired.ScaleSet{ScaleSetKey: desired.ScaleSetKey{Name: "by-hand"}, ID: 9, Runners: 4})
+				p.have.ScaleSets = append(p.have.ScaleSets, desired.ScaleSet{ScaleSetKey: desired.ScaleSetKey{Name: "by-hand"}, ID: 9, Runners: runners(4, 0)})
 			}, ready, "active: 1 scale set, 2/3 runners",
 		},
 		{
@@ -171,8 +171,8 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			"labels have changed", func(p *pass) { p.have.ScaleSets[0].Labels = "x64" },
-			not("refused", "labels (x64 -> ) of an existing scale set cannot be changed; give it another name"),
-			"blocked: small: labels (x64 -> ) of an existing scale set cannot be changed; give it another name",
+			not("refused", "labels (x64 -> ) of an existing scale set cannot be changed; run garm's action recreate-scaleset, or give it another name"),
+			"blocked: small: labels (x64 -> ) of an existing scale set cannot be changed; run garm's action recreate-scaleset, or give it another name",
 		},
 		{
 			"template of somebody else's", func(p *pass) { p.have.Templates[0].Description = "by hand" },
@@ -207,7 +207,7 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			"a former scale set drains", func(p *pass) {
-				former := desired.ScaleSet{ScaleSetKey: desired.ScaleSetKey{Entity: organization("acme"), Name: "former"}, ID: 4, Runners: 1, BusyRunners: 1}
+				former := desired.ScaleSet{ScaleSetKey: desired.ScaleSetKey{Entity: organization("acme"), Name: "former"}, ID: 4, Runners: runners(1, 1)}
 				p.have.ScaleSets = append(p.have.ScaleSets, former)
 				p.inventory.ScaleSets[4] = plan.Owned{Application: "small"}
 			}, ready, "maintenance: draining 1 runners of former, 1 of them with a job",
@@ -219,7 +219,7 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			"a former scale set cannot be deleted", func(p *pass) {
-				p.have.ScaleSets[0].Runners = 0
+				p.have.ScaleSets[0].Runners = nil
 				*p = pass{have: p.have, inventory: p.inventory, fails: map[string]string{"delete scale set small of organization acme": "GitHub refuses"}}
 			}, configurator.Answer{}, "waiting: GitHub refuses",
 		},
@@ -256,7 +256,7 @@ func TestNothingIsActiveWhenAChangeFailed(t *testing.T) {
 			p.have.Entities[0].Credential, p.have.ScaleSets[0].Max = "former", 1
 		},
 		"remove": func(p *pass) {
-			p.have.ScaleSets[0].Runners = 0
+			p.have.ScaleSets[0].Runners = nil
 			*p = pass{have: p.have, inventory: p.inventory}
 		},
 	} {
@@ -323,4 +323,16 @@ func TestEachConfiguratorGetsItsOwnID(t *testing.T) {
 		assert.Equal(t, "77", answers["garm-configurator:1"].ScaleSetID)
 		assert.Equal(t, "78", answers["garm-configurator:2"].ScaleSetID)
 	}
+}
+
+// runners are so many, of which some have a job.
+func runners(number, busy int) (list []desired.Runner) {
+	for i := range number {
+		r := desired.Runner{Name: fmt.Sprint("r", i), Phase: desired.Idle}
+		if i < busy {
+			r.Phase = desired.Busy
+		}
+		list = append(list, r)
+	}
+	return list
 }

@@ -84,9 +84,10 @@ func TestWords(t *testing.T) {
 		{status.Starting(), "maintenance: GARM is starting"},
 		{status.LoginRefused(), "blocked: GARM refuses the charm's admin login; see the secret garm-admin-credentials"},
 		{status.Unreachable(errors.New("cannot read\nproviders")), "maintenance: Retrying: cannot read providers"},
-		{status.Serving(0, 0, 0), "active: 0 scale sets, 0/0 runners"},
-		{status.Serving(1, 2, 3), "active: 1 scale set, 2/3 runners"},
-		{status.Serving(2, 0, 5), "active: 2 scale sets, 0/5 runners"},
+		{status.Serving(0, 0, 0, 0), "active: 0 scale sets, 0/0 runners"},
+		{status.Serving(1, 2, 3, 0), "active: 1 scale set, 2/3 runners"},
+		{status.Serving(2, 0, 5, 0), "active: 2 scale sets, 0/5 runners"},
+		{status.Serving(2, 3, 5, 1), "active: 2 scale sets, 3/5 runners, 1 outdated"},
 	} {
 		assert.Equal(t, row.want, string(row.got.Level)+": "+row.got.Message)
 	}

@@ -37,6 +37,7 @@ const (
 	pending
 	noConfigurator
 	serving
+	servingOutdated
 
 	standby
 	words // how many there are
@@ -239,6 +240,13 @@ func table() [words]entry {
 			[]any{2, "scale sets", 12, 40},
 			theGARM,
 			"GARM has everything as it is declared: so many runners of at most so many", nothing,
+		},
+		servingOutdated: {
+			hook.Active, "%d %s, %d/%d runners, %d outdated",
+			[]any{2, "scale sets", 12, 40, 3},
+			theGARM,
+			"the same, and so many idle runners are as their scale sets were before they changed",
+			"nothing if roll-idle-runners is true: they are replaced one after another; else `juju run garm/leader rotate-runners scale-set=NAME`",
 		},
 
 		standby: {

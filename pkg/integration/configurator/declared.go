@@ -138,7 +138,11 @@ func readAnswer(ctx context.Context, tools *hook.Tools, relation hook.Relation) 
 	if relation.App == "" {
 		return Answer{}, nil
 	}
-	bag, err := tools.Databag(ctx, relation.ID, relation.App)
+	return readAnswerOf(ctx, tools, relation.ID, relation.App)
+}
+
+func readAnswerOf(ctx context.Context, tools *hook.Tools, relationID, application string) (Answer, error) {
+	bag, err := tools.Databag(ctx, relationID, application)
 	if errors.Is(err, hook.ErrRelationGone) {
 		return Answer{}, nil
 	}
@@ -149,6 +153,17 @@ func readAnswer(ctx context.Context, tools *hook.Tools, relation hook.Relation) 
 		TemplateID:   bag[runnerconfig.AnswerTemplateID],
 		ProviderName: bag[runnerconfig.AnswerProviderName],
 	}, err
+}
+
+// Postpone tells a configurator that garm cannot look after its scale set at present, and why. What else garm answered before
+// stays.
+func (d Declared) Postpone(ctx context.Context, tools *hook.Tools, application, why string) error {
+	have, err := readAnswerOf(ctx, tools, d.RelationID, application)
+	if err != nil || have.Status == "" {
+		return err
+	}
+	have.Status, have.Message = runnerconfig.StatusPending, why
+	return d.Respond(ctx, tools, application, have)
 }
 
 // Respond gives the configurator garm's answer. Nothing is written that is there already; only the leader may call it.

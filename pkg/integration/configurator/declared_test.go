@@ -119,6 +119,20 @@ func TestRespondWritesOnlyWhatIsNew(t *testing.T) {
 	require.ErrorContains(t, configurator.Declared{}.Respond(t.Context(), j.tools(), "garm", ready), "agent is gone")
 }
 
+func TestPostponeKeepsTheRest(t *testing.T) {
+	j := newJuju(t)
+	postpone := func(why string) []string {
+		t.Helper()
+		require.NoError(t, configurator.Declared{RelationID: relationID}.Postpone(t.Context(), j.tools(), "garm", why))
+		return j.taken()
+	}
+	assert.Empty(t, postpone("GARM is starting"), "nothing was promised yet")
+	j.bags["garm"] = map[string]string{"status": "ready", "scaleset_id": "5", "template_id": "12", "provider_name": "small"}
+	assert.Equal(t, []string{"relation-set garm message status"}, postpone("GARM is starting"))
+	assert.Equal(t, configurator.Answer{Status: "pending", Message: "GARM is starting", ScaleSetID: "5", TemplateID: "12", ProviderName: "small"}, j.publication().Answer)
+	assert.Empty(t, postpone("GARM is starting"))
+}
+
 func TestKeysAreTheContracts(t *testing.T) {
 	j := newJuju(t)
 	j.declare(scaleSet(), values())
