@@ -20,7 +20,7 @@ func allOptions(s *site) options {
 	return options{
 		"DockerHubMirror":        "https://mirror.test",
 		"RunnerHTTPProxy":        "http://proxy.test:3128",
-		"AproxyExcludeAddresses": s.web.Addr().String(),
+		"AproxyExcludeAddresses": s.web.Addr().String() + "," + s.web.Addr().String() + "/32,192.0.2.0/24,192.0.2.7,127.0.0.1",
 		"OTelCollectorEndpoint":  "http://otel.test:4317",
 		"PreJobScript":           preJob,
 	}
