@@ -84,7 +84,7 @@ func (s *Script) cloud(args []string) (string, error) {
 
 // wipe-database UNIT: GARM's database is lost, and GARM with it.
 func (s *Script) wipeDatabase(args []string) (string, error) {
-	files, err := filepath.Glob(filepath.Join(s.config.Dir, "m", "storage", strings.ReplaceAll("garm-data-"+args[0][len("garm/"):], "/", "-"), "*"))
+	files, err := filepath.Glob(filepath.Join(s.config.Dir, "m", "storage", "garm-data-"+strings.TrimPrefix(args[0], "garm/")+".*", "*"))
 	if err != nil {
 		return "", err
 	}

@@ -74,7 +74,7 @@ func (m *Model) podSpec(unit string) (podSpec, error) {
 		spec = podSpec{version: u.App.Version, charm: u.App.Charm.Path, app: u.App.Name, number: u.Number}
 		for _, id := range sorted(u.Storages) {
 			s := u.Storages[id]
-			dir := filepath.Join(m.config.Dir, "storage", fmt.Sprintf("%s-%s-%d", u.App.Name, s.Name, u.Number))
+			dir := filepath.Join(m.config.Dir, "storage", fmt.Sprintf("%s-%s-%d.%d", u.App.Name, s.Name, u.Number, u.App.Deployment))
 			spec.storages = append(spec.storages, storageSpec{name: s.Name, location: s.Location, dir: dir})
 		}
 		spec.containers = containerSpecs(u.App, spec.storages)

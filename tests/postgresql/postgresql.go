@@ -126,9 +126,8 @@ func (s *Server) command(ctx context.Context, name string, args ...string) (*exe
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = s.config.Dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, Pdeathsig: syscall.SIGQUIT,
-	}
+	// No Pdeathsig: it comes with the end of the thread that started the process. The sandbox ends what is left.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	return cmd, nil
 }
 

@@ -25,9 +25,11 @@ type Charm struct {
 
 // Application is a deployed charm.
 type Application struct {
-	Name  string
-	Life  Life
-	Charm *Charm
+	Name string
+	// Deployment tells it from others of that name, before and after it. Kubernetes gives each volumes of its own.
+	Deployment int
+	Life       Life
+	Charm      *Charm
 	// Version grows with each charm or resource; the pods are made for one version and replaced when it grows.
 	Version int
 	Trust   bool
@@ -153,7 +155,7 @@ func (m *Model) Deploy(d Deployment) (*Application, error) {
 		return nil, err
 	}
 	a := &Application{
-		Name: d.Application, Life: life.Alive, Charm: d.Charm, Trust: d.Trust,
+		Name: d.Application, Deployment: m.next("deployments", 0), Life: life.Alive, Charm: d.Charm, Trust: d.Trust,
 		StorageSizes: d.Storage, Resources: d.Resources, Units: map[int]*Unit{}, model: m,
 		charms: map[string]*Charm{d.Charm.URL: d.Charm}, config: map[string]charm.Settings{d.Charm.URL: config},
 	}
