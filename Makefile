@@ -7,7 +7,7 @@ ARCHS ?= amd64 arm64
 COVERAGE ?= 85
 
 .DEFAULT_GOAL := help
-.PHONY: format lint docs unit integration test demo lab bench pack cover help deps scenarios vulncheck
+.PHONY: format lint docs unit integration test soak demo lab bench pack cover help deps scenarios vulncheck
 
 format: ## Format the Go files and tidy the modules
 	@set -e; for module in $(MODULES); do (cd $$module && $(GOLANGCI_LINT) fmt && $(GO) mod tidy); done
@@ -28,6 +28,10 @@ integration: ## Run scenarios on the current Juju controller, with the charms in
 	cd tests && $(GO) test -tags=integration -count=1 -timeout=120m ./integration
 
 test: deps pack lint unit scenarios ## Run everything that needs no controller
+
+soak: deps ## Let SOAK_EVENTS (200) mixed events happen in the order that SOAK_SEED decides (root)
+	@$(call need-root,$@)
+	cd tests && SOAK_EVENTS=$${SOAK_EVENTS:-200} SOAK_SEED=$${SOAK_SEED:-1} $(GO) test -count=1 -timeout=20m -run='^TestSoak$$' -v .
 
 demo: deps ## Show both charms at work, from deploy to a running job, with the real GARM (root)
 	@$(call need-root,$@)

@@ -148,6 +148,10 @@ func (c charm) publish(ctx context.Context, g gathered) (hook.Status, error) {
 	}
 	var statuses []hook.Status
 	for _, p := range g.publications {
+		if !p.CanDeclare() {
+			statuses = append(statuses, status.NotThere(p.Application()))
+			continue
+		}
 		if err := p.Declare(ctx, g.scaleSet, g.secrets, c.env.AppName); err != nil {
 			return hook.Status{}, err
 		}

@@ -69,6 +69,8 @@ var (
 	ErrSecretNotFound = errors.New("secret not found")
 	// ErrPermission: a secret that is not granted, or a databag this unit may not read.
 	ErrPermission = errors.New("permission denied")
+	// ErrNotLeader: the unit does not lead its application, any more.
+	ErrNotLeader = errors.New("not the leader")
 	// ErrRelationGone: the relation, or the unit in it, is no more.
 	ErrRelationGone = errors.New("relation gone")
 )
@@ -110,6 +112,7 @@ func meaningOf(tool, message string) error {
 		{"relation-", "settings not found", ErrRelationGone},
 		{"relation-get", "permission denied", ErrPermission},
 		{"secret-get", "permission denied", ErrPermission},
+		{"status-set", " is not leader of ", ErrNotLeader},
 		{"secret-get", " not valid", ErrSecretNotFound},
 		{"secret-", " not found", ErrSecretNotFound},
 	} {

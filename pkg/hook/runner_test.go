@@ -26,7 +26,7 @@ func TestExecGivesStdinAndReturnsStdout(t *testing.T) {
 
 func TestExecErrorsSayWhatTheyMean(t *testing.T) {
 	t.Parallel()
-	all := []error{hook.ErrSecretNotFound, hook.ErrPermission, hook.ErrRelationGone}
+	all := []error{hook.ErrSecretNotFound, hook.ErrPermission, hook.ErrRelationGone, hook.ErrNotLeader}
 	for _, row := range []struct {
 		tool, stderr string
 		want         error
@@ -42,6 +42,7 @@ func TestExecErrorsSayWhatTheyMean(t *testing.T) {
 		{"relation-get", "ERROR invalid value \"x:9\" for option -r: relation not found\n", hook.ErrRelationGone},
 		{"secret-grant", "ERROR invalid value \"x:9\" for option -r: relation not found\n", hook.ErrRelationGone},
 		{"relation-get", "ERROR cannot read settings for unit \"a/0\" in relation \"a:x b:y\": settings not found\n", hook.ErrRelationGone},
+		{"status-set", "ERROR cannot run status-set: \"small/0\" is not leader of \"small\"\n", hook.ErrNotLeader},
 		{"config-get", "ERROR connection is shut down\n", nil},
 	} {
 		t.Run(row.tool+" "+row.stderr, func(t *testing.T) {

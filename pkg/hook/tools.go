@@ -109,7 +109,12 @@ func (t *Tools) Announce(ctx context.Context, status Status) error {
 	var application error
 	var done sync.WaitGroup
 	if leader {
-		done.Go(func() { application = t.SetApplicationStatus(ctx, status) })
+		done.Go(func() {
+			application = t.SetApplicationStatus(ctx, status)
+			if errors.Is(application, ErrNotLeader) {
+				application = nil // leadership moved meanwhile: it is the other unit's to say
+			}
+		})
 	}
 	unit := t.SetStatus(ctx, status)
 	done.Wait()

@@ -174,6 +174,18 @@ func TestAnnounce(t *testing.T) {
 	}
 }
 
+// Leadership may move while the hook runs. Whatever else goes wrong is an error.
+func TestAnnounceOfAUnitThatLeadsNoMore(t *testing.T) {
+	t.Parallel()
+	for stderr, fails := range map[string]bool{`ERROR "garm/0" is not leader of "garm"`: false, "ERROR connection is shut down": true} {
+		fake := newTools(t, map[string]answer{
+			"is-leader --format=json": {Stdout: "true\n"}, "status-set -- active ready": {},
+			"status-set --application -- active ready": {Stderr: stderr, Code: 1},
+		})
+		assert.Equal(t, fails, fake.hookTools().Announce(t.Context(), hook.Status{Level: hook.Active, Message: "ready"}) != nil, stderr)
+	}
+}
+
 func TestLongTextIsCutBelowTheArgumentLimit(t *testing.T) {
 	t.Parallel()
 	fake := newTools(t, nil)

@@ -83,6 +83,9 @@ func NoGARM(application string) hook.Status {
 	return noGARM.say(application)
 }
 
+// NotThere says that nobody has come yet to read what is to be published.
+func NotThere(application string) hook.Status { return notThere.say(application) }
+
 // Answered is the status of a configurator that has published its scale set, given garm's answer.
 func Answered(scaleSet, answer, message string) hook.Status {
 	switch answer {

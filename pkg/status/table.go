@@ -11,6 +11,7 @@ const (
 	noImageBuilder
 	noImage
 	noGARM
+	notThere
 	published
 	notYet
 	refusedByGARM
@@ -99,6 +100,12 @@ func table() [words]entry {
 			[]any{"small"},
 			theConfigurator,
 			"nobody reads what is published", "run that command",
+		},
+		notThere: {
+			hook.Waiting, "Waiting for a unit of %s",
+			[]any{"garm"},
+			theConfigurator,
+			"that application is integrated, and no unit of it has come to read what is to be published", nothing + "; if it stays, look at garm's status",
 		},
 		published: {
 			hook.Active, "%s published",

@@ -20,6 +20,9 @@ const Endpoint = "garm-configurator"
 // secretKey is the key of the content of every secret on this relation, and of the operator's secrets behind it.
 const secretKey = "value"
 
+// providerKey is in every declaration.
+const providerKey = "provider_name"
+
 // Secrets are what a declaration's secrets hold.
 type Secrets struct {
 	Password   secret.Value // of the OpenStack user
@@ -39,6 +42,10 @@ type Publication struct {
 
 // Application is the application at the other end; empty when it is not known.
 func (p Publication) Application() string { return p.relation.App }
+
+// CanDeclare tells whether there is anybody to read a first declaration. In a relation that is being removed before its other
+// side came nobody ever is, and Juju would fail the hook that grants a secret there, again and again.
+func (p Publication) CanDeclare() bool { return len(p.relation.Units) > 0 || p.own[providerKey] != "" }
 
 // Publications lists the relations to publish in.
 func Publications(ctx context.Context, tools *hook.Tools, env hook.Env) ([]Publication, error) {
@@ -119,7 +126,7 @@ func (p Publication) write(ctx context.Context, bag map[string]string) error {
 // providerName stays what it was: GARM cannot move a scale set to another provider, and a deployment that was refreshed
 // from the Python charm has one named after its unit.
 func (p Publication) providerName(application string) string {
-	for _, known := range []string{p.Answer.ProviderName, p.own["provider_name"]} {
+	for _, known := range []string{p.Answer.ProviderName, p.own[providerKey]} {
 		if known != "" {
 			return known
 		}

@@ -61,6 +61,18 @@ func (j *juju) declare(s runnerconfig.ScaleSet, secrets configurator.Secrets) {
 	require.NoError(j.t, j.publication().Declare(j.t.Context(), s, secrets, "small"))
 }
 
+// Nothing is granted in a relation that may be on its way out before anybody came; what was declared once goes on.
+func TestCanDeclare(t *testing.T) {
+	j := newJuju(t)
+	j.units = nil
+	assert.False(t, j.publication().CanDeclare())
+	j.units = []string{"garm/0"}
+	assert.True(t, j.publication().CanDeclare())
+	j.declare(scaleSet(), values())
+	j.units = nil
+	assert.True(t, j.publication().CanDeclare())
+}
+
 func TestDeclareWritesOnlyWhatIsNew(t *testing.T) {
 	j := newJuju(t)
 	j.declare(scaleSet(), values())
