@@ -47,6 +47,9 @@ func NewNetwork(dir string, number int) (*Network, error) {
 	}
 	attributes := netlink.NewLinkAttrs()
 	attributes.Name = fmt.Sprintf("bed%d", number)
+	// A bridge without an address of its own takes that of one of its hosts, and another one when that host goes: the
+	// others then do not reach the gateway until they ask for it again, which takes them half a minute.
+	attributes.HardwareAddr = net.HardwareAddr{0x02, 0, 10, 77, byte(number), 1}
 	n := &Network{
 		dir:    dir,
 		number: number,

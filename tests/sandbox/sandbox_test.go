@@ -108,3 +108,23 @@ func TestHostsTalk(t *testing.T) {
 	_, err = run(t, sandbox.Spec{Lower: "/", Host: client}, "getent hosts api.example.com")
 	assert.Error(t, err)
 }
+
+// A gateway that changed its address would not be reached by hosts that know the old one.
+func TestGatewayKeepsItsHardwareAddress(t *testing.T) {
+	n, err := sandbox.NewNetwork(t.TempDir(), 2)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, n.Close()) })
+	address := func() string {
+		bridge, err := net.InterfaceByName("bed2")
+		require.NoError(t, err)
+		return bridge.HardwareAddr.String()
+	}
+	first := address()
+	for _, name := range []string{"a", "b", "c", "d"} {
+		host, err := n.AddHost(name)
+		require.NoError(t, err)
+		assert.Equal(t, first, address(), "after %s came", name)
+		require.NoError(t, host.Close())
+		assert.Equal(t, first, address(), "after %s went", name)
+	}
+}
