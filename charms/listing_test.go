@@ -29,6 +29,7 @@ type charmcraft struct {
 	Base        string
 	Platforms   map[string]yaml.Node
 	Assumes     []string
+	CharmUser   string `yaml:"charm-user"`
 	Parts       map[string]struct {
 		Plugin string
 		Source string
@@ -131,6 +132,7 @@ func TestWhereItRuns(t *testing.T) {
 		assert.Contains(t, c.Platforms, "amd64")
 		assert.Contains(t, c.Platforms, "arm64")
 		assert.Contains(t, c.Assumes, "juju >= 3.6")
+		assert.Equal(t, "non-root", c.CharmUser)
 		if len(c.Containers) > 0 {
 			assert.Contains(t, c.Assumes, "k8s-api")
 		}

@@ -52,16 +52,27 @@ func containerSpecs(a *state.Application, storages []storageSpec) []containerSpe
 	return specs
 }
 
+// identity lets a user do everything (Pebble docs/reference/identities.md).
+const identity = "identities: {juju: {access: admin, local: {user-id: %d}}}\n"
+
 // startContainer starts a container of the pod and waits until its Pebble answers.
 func (m *Model) startContainer(ctx context.Context, p *pod, spec containerSpec) error {
 	c := &container{spec: spec, dir: filepath.Join(p.dir, spec.name), exited: make(chan struct{})}
-	c.cmd = sandbox.Command(ctx, sandbox.Spec{
-		Lower: spec.image, Host: p.host, Hostname: p.host.Name(),
-		Binds: append([]sandbox.Bind{
-			{Source: m.config.Pebble, Target: "/charm/bin/pebble", ReadOnly: true},
-			{Source: c.dir, Target: "/charm/container"},
-		}, append(spec.binds, m.config.Binds...)...),
-	}, "/charm/bin/pebble", "run", "--create-dirs", "--hold", "--http", ":"+strconv.Itoa(spec.port), "--verbose")
+	binds := append([]sandbox.Bind{
+		{Source: m.config.Pebble, Target: "/charm/bin/pebble", ReadOnly: true},
+		{Source: c.dir, Target: "/charm/container"},
+	}, append(spec.binds, m.config.Binds...)...)
+	args := []string{"run", "--create-dirs", "--hold", "--http", ":" + strconv.Itoa(spec.port), "--verbose"}
+	if p.spec.user != 0 {
+		// Juju 3.6 makes the charm's user known to Pebble, which would otherwise obey none but root.
+		identities := filepath.Join(p.dir, "identities.yaml")
+		if err := os.WriteFile(identities, fmt.Appendf(nil, identity, p.spec.user), 0o644); err != nil {
+			return fmt.Errorf("cannot start container %s of %s: %w", spec.name, p.unit, err)
+		}
+		binds = append(binds, sandbox.Bind{Source: identities, Target: "/charm/identities.yaml", ReadOnly: true})
+		args = append(args, "--identities", "/charm/identities.yaml")
+	}
+	c.cmd = sandbox.Command(ctx, sandbox.Spec{Lower: spec.image, Host: p.host, Hostname: p.host.Name(), Binds: binds}, "/charm/bin/pebble", args...)
 	// Pebble is PID 1 of a container, and only as such has a boot id of its own (internals/overlord/overlord.go).
 	c.cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWPID
 	// caas/kubernetes/provider/application/application.go

@@ -15,6 +15,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/juju/charm/v12"
+	"github.com/juju/juju/caas/kubernetes/provider/constants"
+	"github.com/juju/names/v5"
 	"golang.org/x/sys/unix"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/agent"
@@ -55,6 +58,7 @@ type podSpec struct {
 	charm      string // archive
 	app        string
 	number     int
+	user       int // of the charm's container
 	containers []containerSpec
 	storages   []storageSpec
 }
@@ -72,6 +76,9 @@ func (m *Model) podSpec(unit string) (podSpec, error) {
 			return
 		}
 		spec = podSpec{version: u.App.Version, charm: u.App.Charm.Path, app: u.App.Name, number: u.Number}
+		if u.App.Charm.Archive.Meta().CharmUser == charm.RunAsNonRoot {
+			spec.user = constants.JujuUserID
+		}
 		for _, id := range sorted(u.Storages) {
 			s := u.Storages[id]
 			dir := filepath.Join(m.config.Dir, "storage", fmt.Sprintf("%s-%s-%d.%d", u.App.Name, s.Name, u.Number, u.App.Deployment))
@@ -124,7 +131,7 @@ func (p *pod) lastAgent() *agentRun {
 func (p *pod) home() string { return filepath.Join(p.dir, "home") }
 
 func (p *pod) makeDirs() error {
-	dirs := []string{p.home()}
+	dirs := []string{filepath.Join(p.home(), "tools", names.NewUnitTag(p.unit).String())}
 	for _, s := range p.spec.storages {
 		dirs = append(dirs, s.dir)
 	}
@@ -133,6 +140,12 @@ func (p *pod) makeDirs() error {
 	}
 	for _, dir := range dirs {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("cannot make directory of %s: %w", p.unit, err)
+		}
+	}
+	// The agent's volume belongs to its user.
+	for dir := dirs[0]; dir != p.dir; dir = filepath.Dir(dir) {
+		if err := os.Chown(dir, p.spec.user, p.spec.user); err != nil {
 			return fmt.Errorf("cannot make directory of %s: %w", p.unit, err)
 		}
 	}
@@ -179,7 +192,7 @@ func (m *Model) startAgent(ctx context.Context, p *pod) error {
 		return fmt.Errorf("cannot encode start of %s: %w", p.unit, err)
 	}
 	cmd := sandbox.Command(ctx, sandbox.Spec{
-		Lower: "/", Binds: binds, Host: p.host, Hostname: p.host.Name(), PIDs: true, Dir: agent.DataDir,
+		Lower: "/", Binds: binds, Host: p.host, Hostname: p.host.Name(), PIDs: true, User: p.spec.user, Dir: agent.DataDir,
 	}, "/charm/bin/containeragent", "unit")
 	cmd.Env = []string{wire.StartEnv + "=" + string(start), "PATH=" + podPath + ":/charm/bin"}
 	out := &lineWriter{log: m.log, unit: p.unit, module: "agent"}

@@ -136,3 +136,25 @@ func TestRefresh(t *testing.T) {
 	})
 	assert.ErrorContains(t, b.Refresh(b.ctx(), "full", less, nil), `would break relation "full:ring"`)
 }
+
+// userOf says who the charm is, whether it may write where root may, and whether the container's Pebble obeys it.
+const userOf = `#!/bin/sh
+touch /etc/written 2>/dev/null && etc=yes || etc=no
+PEBBLE_SOCKET=/charm/containers/app/pebble.socket /charm/bin/pebble mkdir -p /made 2>&1 && obeys=yes || obeys=no
+echo x > written
+status-set active "$(id -u):$(id -g) etc=$etc obeys=$obeys"
+`
+
+func TestCharmUser(t *testing.T) {
+	for user, want := range map[string]string{"root": "0:0 etc=yes obeys=yes", "non-root": "170:170 etc=no obeys=yes"} {
+		t.Run(user, func(t *testing.T) {
+			b := newBed(t)
+			charm := b.charm("full", map[string]string{"metadata.yaml": full + "charm-user: " + user + "\n", "dispatch": userOf})
+			require.NoError(t, b.Deploy(b.ctx(), juju.Deployment{
+				Charm: charm, Application: "full", Units: 1, Resources: map[string]string{"app-image": b.image()},
+			}))
+			require.NoError(t, b.Settle(b.ctx()))
+			assert.Equal(t, want, b.message("full/0"))
+		})
+	}
+}

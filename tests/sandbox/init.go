@@ -62,7 +62,7 @@ func enter() error {
 		return fmt.Errorf("cannot find program: %w", err)
 	}
 	if o.PIDs {
-		return superviseAndExit(path, argv, []*os.File{os.Stdin, os.Stdout, os.Stderr})
+		return superviseAndExit(path, argv, []*os.File{os.Stdin, os.Stdout, os.Stderr}, o.User)
 	}
 	return fmt.Errorf("cannot run %s: %w", path, syscall.Exec(path, argv, os.Environ()))
 }
@@ -243,12 +243,14 @@ func pivot(root string) error {
 }
 
 // superviseAndExit is PID 1 of a PID namespace: it passes signals on, reaps what it inherits and exits as its child does.
-func superviseAndExit(path string, argv []string, files []*os.File) error {
+func superviseAndExit(path string, argv []string, files []*os.File, user int) error {
+	attributes := &os.ProcAttr{Env: os.Environ(), Files: files}
+	if user != 0 {
+		id := uint32(user)
+		attributes.Sys = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: id, Gid: id, Groups: []uint32{id}}}
+	}
 	// Started before the signals are caught: the child inherits default dispositions.
-	child, err := os.StartProcess(path, argv, &os.ProcAttr{
-		Env:   os.Environ(),
-		Files: files,
-	})
+	child, err := os.StartProcess(path, argv, attributes)
 	if err != nil {
 		return fmt.Errorf("cannot run %s: %w", path, err)
 	}

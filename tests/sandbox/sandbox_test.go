@@ -128,3 +128,9 @@ func TestGatewayKeepsItsHardwareAddress(t *testing.T) {
 		assert.Equal(t, first, address(), "after %s went", name)
 	}
 }
+
+func TestUser(t *testing.T) {
+	out, err := run(t, sandbox.Spec{Lower: "/", PIDs: true, User: 170}, "id -u; id -g; id -G; test ! -w /etc")
+	require.NoError(t, err)
+	assert.Equal(t, "170\n170\n170", out)
+}

@@ -27,6 +27,8 @@ type Spec struct {
 	Hostname string
 	// PIDs gives the sandbox a PID namespace, so that all its processes die with the command.
 	PIDs bool
+	// User is the user and the group that the command runs as, by number. It needs PIDs, unless it is 0, root.
+	User int
 	// Dir is the command's working directory in the sandbox; empty is "/".
 	Dir string
 }
@@ -47,7 +49,7 @@ type order struct {
 
 const initName = "sandbox-init"
 
-// Command is exec.CommandContext in the sandbox: the program runs as root and is looked up by the PATH of cmd.Env
+// Command is exec.CommandContext in the sandbox: the program runs as the Spec's User and is looked up by the PATH of cmd.Env
 // in the sandbox's tree. Set Env, Stdin, Stdout and Stderr as usual, the working directory in the Spec.
 //
 // /proc, /dev, /sys, /tmp and /run are mounted; with a Host, /etc/hosts and /etc/resolv.conf are its network's.

@@ -87,5 +87,5 @@ func worldInit(state string) error {
 	for fd := 3; fd < 3+count; fd++ {
 		files = append(files, os.NewFile(uintptr(fd), "inherited"))
 	}
-	return superviseAndExit("/proc/self/exe", os.Args, files)
+	return superviseAndExit("/proc/self/exe", os.Args, files, 0)
 }
