@@ -32,7 +32,7 @@ const soon = time.Minute
 
 // lab is the real GARM, whose endpoint github.com is a GitHub of the test's own.
 type lab struct {
-	t      *testing.T
+	t      testing.TB
 	forge  *garmtest.Forge
 	server *garmtest.Server
 	admin  garmapi.Admin
@@ -42,12 +42,14 @@ type lab struct {
 	inventory plan.Inventory
 	log       bytes.Buffer
 
+	opts garmapi.Options
+
 	mu     sync.Mutex
 	writes []string // requests to GARM that change something
 	reads  int
 }
 
-func newLab(t *testing.T, opts garmapi.Options) *lab {
+func newLab(t testing.TB, opts garmapi.Options) *lab {
 	t.Helper()
 	l := &lab{t: t, forge: garmtest.GitHub(t), key: newKey(t)}
 	opts.Trace = func(c garmapi.Call) {
@@ -64,27 +66,34 @@ func newLab(t *testing.T, opts garmapi.Options) *lab {
 	l.forge.Do(t, "POST", "/apps", string(app))
 	l.forge.Do(t, "POST", "/entities", `{"entity":"orgs/acme","runner_groups":["big"]}`)
 	l.forge.Do(t, "POST", "/entities", `{"entity":"repos/acme/widgets"}`)
-
-	l.server = garmtest.Start(t, garmtest.Options{Provider: "cloud", Forge: l.forge})
-	l.client = garmapi.New(l.server.URL, opts)
 	l.admin = garmapi.Admin{Username: "admin", Password: secret.New("quagmire-lantern-54-ocelot-prairie"), Email: "admin@garm.local", FullName: "Admin"}
-	require.NoError(t, l.client.FirstRun(t.Context(), l.admin))
-	require.NoError(t, l.client.Login(t.Context(), l.admin.Username, l.admin.Password))
-	base := l.server.URL
-	_, err = l.client.UpdateController(t.Context(), garmapi.URLs{
-		Metadata: base + "/api/v1/metadata", Callback: base + "/api/v1/callbacks", Webhook: base + "/webhooks", Agent: base + "/agent",
-	})
-	require.NoError(t, err)
-	api, upload := l.forge.URL+"/api/v3", l.forge.URL+"/api/uploads"
-	_, err = l.client.UpdateEndpoint(t.Context(), "github.com", params.UpdateGithubEndpointParams{
-		BaseURL: &l.forge.URL, APIBaseURL: &api, UploadBaseURL: &upload, CACertBundle: l.forge.CA(t),
-	})
-	require.NoError(t, err)
-	l.written()
+	l.opts = opts
+	l.startGARM()
 	return l
 }
 
-func newKey(t *testing.T) secret.Value {
+// startGARM gives the lab a new GARM.
+func (l *lab) startGARM() {
+	l.t.Helper()
+	l.inventory = plan.Inventory{}
+	l.server = garmtest.Start(l.t, garmtest.Options{Provider: "cloud", Forge: l.forge})
+	l.client = garmapi.New(l.server.URL, l.opts)
+	require.NoError(l.t, l.client.FirstRun(l.t.Context(), l.admin))
+	require.NoError(l.t, l.client.Login(l.t.Context(), l.admin.Username, l.admin.Password))
+	base := l.server.URL
+	_, err := l.client.UpdateController(l.t.Context(), garmapi.URLs{
+		Metadata: base + "/api/v1/metadata", Callback: base + "/api/v1/callbacks", Webhook: base + "/webhooks", Agent: base + "/agent",
+	})
+	require.NoError(l.t, err)
+	api, upload := l.forge.URL+"/api/v3", l.forge.URL+"/api/uploads"
+	_, err = l.client.UpdateEndpoint(l.t.Context(), "github.com", params.UpdateGithubEndpointParams{
+		BaseURL: &l.forge.URL, APIBaseURL: &api, UploadBaseURL: &upload, CACertBundle: l.forge.CA(l.t),
+	})
+	require.NoError(l.t, err)
+	l.written()
+}
+
+func newKey(t testing.TB) secret.Value {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
