@@ -2,6 +2,7 @@ package garm
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -12,6 +13,10 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/reconcile"
 	"github.com/garm-charms/garm-charms/pkg/status"
 )
+
+// applyLimit is how long changes to GARM are begun in one dispatch. The last one may take half a minute more, and what became
+// of them all must be said before the dispatch ends.
+const applyLimit = 3 * time.Minute
 
 // atOnce is how many relations are written side by side.
 const atOnce = 8
@@ -26,7 +31,9 @@ func (c charm) follow(ctx context.Context, in *inputs) (hook.Status, *status.Fin
 		return status.Unreachable(err), nil, said.Wait()
 	}
 	f, inventory := decide(*in, before)
-	f.Report = reconcile.Apply(ctx, c.garm, before, f.Plan, inventory, c.log)
+	applying, cancel := context.WithTimeout(ctx, applyLimit)
+	defer cancel()
+	f.Report = reconcile.Apply(applying, c.garm, before, f.Plan, inventory, c.log)
 	in.peer.inventory = f.Report.Inventory
 	answers := f.Judge()
 	for _, d := range in.declared {

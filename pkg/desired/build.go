@@ -55,6 +55,8 @@ func Build(declarations []Declaration, base []byte) (State, []Conflict) {
 		scaleSets:   map[ScaleSetKey]string{},
 		providers:   map[string]string{},
 		names:       map[string]int{},
+		keys:        map[secret.Value]parsedKey{},
+		renderings:  map[bootstrap.Options]rendering{},
 	}
 	for _, d := range declarations {
 		b.names[d.Name]++
@@ -81,6 +83,8 @@ type builder struct {
 	scaleSets   map[ScaleSetKey]string // to the application that has it
 	providers   map[string]string      // likewise
 	names       map[string]int         // how many declarations have that name
+	keys        map[secret.Value]parsedKey
+	renderings  map[bootstrap.Options]rendering
 	templates   []Template
 	sets        []ScaleSet
 	conflicts   []Conflict
@@ -88,7 +92,7 @@ type builder struct {
 
 // add takes a declaration whole or not at all.
 func (b *builder) add(d Declaration) error {
-	credential, err := credentialOf(d)
+	credential, err := b.credentialOf(d)
 	if err != nil {
 		return err
 	}
@@ -162,16 +166,35 @@ func (b *builder) scaleSetOf(d Declaration) (ScaleSet, *Template, error) {
 	if d.blocks().IsZero() {
 		return set, nil, nil
 	}
-	data, err := bootstrap.Template(b.base, d.blocks())
-	var noPlace *bootstrap.AnchorError
-	if errors.As(err, &noPlace) {
-		err = fmt.Errorf("%w; restore %s in GARM, or reset the runner options", err, SystemTemplate)
-	}
-	if err != nil {
-		return ScaleSet{}, nil, fmt.Errorf("cannot make the runner template: %w", err)
+	r := b.render(d.blocks())
+	if r.err != nil {
+		return ScaleSet{}, nil, fmt.Errorf("cannot make the runner template: %w", r.err)
 	}
 	set.Template = b.templateName(set.ScaleSetKey)
-	return set, &Template{Name: set.Template, Description: Mark(string(data)), Data: data}, nil
+	return set, &Template{Name: set.Template, Description: r.description, Data: r.data}, nil
+}
+
+// rendering is a template's content with its mark, or why there is none.
+type rendering struct {
+	data        []byte
+	description string
+	err         error
+}
+
+// render makes a template once, however many scale sets have the same options.
+func (b *builder) render(o bootstrap.Options) rendering {
+	if done, known := b.renderings[o]; known {
+		return done
+	}
+	var r rendering
+	r.data, r.err = bootstrap.Template(b.base, o)
+	var noPlace *bootstrap.AnchorError
+	if errors.As(r.err, &noPlace) {
+		r.err = fmt.Errorf("%w; restore %s in GARM, or reset the runner options", r.err, SystemTemplate)
+	}
+	r.description = Mark(string(r.data))
+	b.renderings[o] = r
+	return r
 }
 
 // templateName is unique, as GARM demands, also when scale sets of two entities share a name. It is no longer than the 128

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
+	"github.com/garm-charms/garm-charms/pkg/secret"
 )
 
 // GitHubCom is the endpoint that GARM has from the start (GARM database/sql, seeded at first start).
@@ -69,7 +70,7 @@ func entityOf(d Declaration) EntityRef {
 
 // credentialOf is one for each App, whoever uses it. A token has no name of its own that would outlive its rotation, so
 // there is one for each entity.
-func credentialOf(d Declaration) (Credential, error) {
+func (b *builder) credentialOf(d Declaration) (Credential, error) {
 	entity := entityOf(d)
 	server := ""
 	if entity.Endpoint != GitHubCom {
@@ -83,7 +84,7 @@ func credentialOf(d Declaration) (Credential, error) {
 			Token:       d.Token,
 		}, nil
 	}
-	key, problem := runnerconfig.PKCS1(d.PrivateKey)
+	key, problem := b.pkcs1(d.PrivateKey)
 	if problem != "" {
 		return Credential{}, errors.New("github-app-private-key " + problem)
 	}
@@ -95,6 +96,22 @@ func credentialOf(d Declaration) (Credential, error) {
 		InstallationID: d.InstallationID,
 		PrivateKey:     key,
 	}, nil
+}
+
+// parsedKey is what runnerconfig.PKCS1 returns.
+type parsedKey struct {
+	key     secret.Value
+	problem string
+}
+
+// pkcs1 parses a key once, however many scale sets have the same App.
+func (b *builder) pkcs1(key secret.Value) (secret.Value, string) {
+	parsed, known := b.keys[key]
+	if !known {
+		parsed.key, parsed.problem = runnerconfig.PKCS1(key)
+		b.keys[key] = parsed
+	}
+	return parsed.key, parsed.problem
 }
 
 // secretOption is the option that has the secret of d's credential.

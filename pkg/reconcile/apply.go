@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
+	"sync"
 	"time"
 
 	"github.com/cloudbase/garm-provider-common/params"
@@ -49,9 +49,11 @@ func (r Report) Err() error {
 	return nil
 }
 
-// Apply carries the changes out in their order. One that fails keeps those that need it from being tried, and no others;
-// but once GARM does not answer in time, nothing more is tried: when GitHub hangs, GARM hangs with it, and every further
-// change could take as long. Each change is logged once, with its reason.
+// Apply carries the changes out in their order, those of scale sets side by side. One that fails keeps those that need it
+// from being tried, and no others; but once GARM does not answer in time, nothing more is tried: when GitHub hangs, GARM
+// hangs with it, and every further change could take as long. When ctx ends, nothing more is begun, and what has begun is
+// waited for: a scale set whose making is given up may be left on GitHub without one in GARM. Each change is logged once,
+// with its reason.
 func Apply(ctx context.Context, client *garmapi.Client, from Observation, p plan.Plan, inventory plan.Inventory, log *slog.Logger) Report {
 	a := applier{
 		client:    client,
@@ -68,8 +70,8 @@ func Apply(ctx context.Context, client *garmapi.Client, from Observation, p plan
 		a.entities[e.EntityRef] = e.ID
 	}
 	report := Report{Inventory: a.inventory, TemplateIDs: a.templates}
-	for _, c := range p.Changes {
-		report.Outcomes = append(report.Outcomes, Outcome{Change: c, Err: a.apply(ctx, c)})
+	for batch := range batches(p.Changes) {
+		report.Outcomes = append(report.Outcomes, a.applyAll(ctx, batch)...)
 	}
 	return report
 }
@@ -77,37 +79,13 @@ func Apply(ctx context.Context, client *garmapi.Client, from Observation, p plan
 type applier struct {
 	client    *garmapi.Client
 	log       *slog.Logger
-	failed    map[string]bool // names of objects
-	hanging   bool            // GARM did not answer in time
 	templates map[string]uint
 	entities  map[desired.EntityRef]string
+
+	mu        sync.Mutex      // guards what follows
+	failed    map[string]bool // names of objects
+	hanging   bool            // GARM did not answer in time
 	inventory plan.Inventory
-}
-
-func (a *applier) apply(ctx context.Context, c plan.Change) error {
-	err := a.neededFailed(c)
-	if err == nil {
-		err = a.dispatch(ctx, c)
-	}
-	if err != nil {
-		a.failed[c.Name] = true
-		a.hanging = a.hanging || garmapi.IsTimeout(err)
-		a.log.WarnContext(ctx, "cannot "+c.String(), "error", err)
-		return err
-	}
-	a.log.InfoContext(ctx, c.String())
-	return nil
-}
-
-func (a *applier) neededFailed(c plan.Change) error {
-	if a.hanging {
-		return &SkippedError{Needed: "an answer from GARM"}
-	}
-	i := slices.IndexFunc(c.Needs, func(name string) bool { return a.failed[name] })
-	if i < 0 {
-		return nil
-	}
-	return &SkippedError{Needed: c.Needs[i]}
 }
 
 func (a *applier) dispatch(ctx context.Context, c plan.Change) error {
@@ -197,6 +175,8 @@ func (a *applier) entity(ctx context.Context, verb plan.Verb, e desired.Entity) 
 
 // renew remembers since when the runners of the scale sets that a change renews are outdated, by GARM's clock.
 func (a *applier) renew(c plan.Change, at time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for _, id := range c.Renews {
 		if owned, isOurs := a.inventory.ScaleSets[id]; isOurs {
 			owned.Since, owned.Recipe = at, ""
@@ -246,6 +226,8 @@ func (a *applier) scaleSet(ctx context.Context, c plan.Change) error {
 		if err := a.client.DeleteScaleSet(ctx, s.ID); err != nil {
 			return err
 		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
 		delete(a.inventory.ScaleSets, s.ID)
 		return nil
 	}
@@ -278,6 +260,8 @@ func (a *applier) createScaleSet(ctx context.Context, s desired.ScaleSet) error 
 	if err != nil {
 		return err
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.inventory.ScaleSets[created.ID] = plan.Owned{Application: s.Application, Provider: s.Provider}
 	return nil
 }
