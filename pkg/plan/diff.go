@@ -11,13 +11,18 @@ import (
 
 type differ struct {
 	current, want desired.State
+	have, wanted  lookup // of current and want
 	scope         Scope
 	plan          Plan
+	deferred      map[string]bool // names of those in plan
 }
 
 func (d *differ) change(c Change) { d.plan.Changes = append(d.plan.Changes, c) }
 
-func (d *differ) deferTo(later Deferral) { d.plan.Deferred = append(d.plan.Deferred, later) }
+func (d *differ) deferTo(later Deferral) {
+	d.plan.Deferred = append(d.plan.Deferred, later)
+	d.deferred[later.Name] = true
+}
 
 // CredentialName is Change.Name of the credential called name.
 func CredentialName(name string) string { return "credential " + name }
@@ -25,28 +30,12 @@ func CredentialName(name string) string { return "credential " + name }
 // TemplateName is Change.Name of the template called name.
 func TemplateName(name string) string { return "template " + name }
 
-// find returns the element of list with that key.
-func find[T any, K comparable](list []T, key K, keyOf func(T) K) (T, bool) {
-	i := slices.IndexFunc(list, func(element T) bool { return keyOf(element) == key })
-	if i < 0 {
-		var none T
-		return none, false
-	}
-	return list[i], true
-}
-
-func nameOfCredential(c desired.Credential) string     { return c.Name }
-func nameOfTemplate(t desired.Template) string         { return t.Name }
-func refOfEntity(e desired.Entity) desired.EntityRef   { return e.EntityRef }
-func keyOfSet(s desired.ScaleSet) desired.ScaleSetKey  { return s.ScaleSetKey }
-func entityOfSet(s desired.ScaleSet) desired.EntityRef { return s.Entity }
-
 func (d *differ) wantCredentials() {
 	for _, want := range d.want.Credentials {
 		if d.isOutOfReach(want.Endpoint) {
 			continue
 		}
-		have, exists := find(d.current.Credentials, want.Name, nameOfCredential)
+		have, exists := d.have.credentials[want.Name]
 		c := Change{Name: CredentialName(want.Name), Credential: &want, Needs: []string{EndpointName(want.Endpoint)}}
 		switch {
 		case !exists:
@@ -66,7 +55,7 @@ func (d *differ) wantEntities() {
 		if d.isOutOfReach(want.Endpoint) {
 			continue
 		}
-		have, exists := find(d.current.Entities, want.EntityRef, refOfEntity)
+		have, exists := d.have.entities[want.EntityRef]
 		c := Change{Name: want.String(), Entity: &want, Needs: []string{CredentialName(want.Credential)}}
 		switch {
 		case !exists:
@@ -83,7 +72,7 @@ func (d *differ) wantEntities() {
 
 func (d *differ) wantTemplates() {
 	for _, want := range d.want.Templates {
-		have, exists := find(d.current.Templates, want.Name, nameOfTemplate)
+		have, exists := d.have.templates[want.Name]
 		c := Change{Name: TemplateName(want.Name), Template: &want}
 		switch {
 		case !exists:
@@ -140,16 +129,14 @@ func (d *differ) heldUser(template string) string {
 }
 
 // isDeferred tells whether a template that is wanted cannot be had.
-func (d *differ) isDeferred(template string) bool {
-	return slices.ContainsFunc(d.plan.Deferred, func(later Deferral) bool { return later.Name == TemplateName(template) })
-}
+func (d *differ) isDeferred(template string) bool { return d.deferred[TemplateName(template)] }
 
 func (d *differ) wantScaleSets() {
 	for _, want := range d.want.ScaleSets {
 		if d.isDeferred(want.Template) || d.isOutOfReach(want.Entity.Endpoint) {
 			continue
 		}
-		have, exists := find(d.current.ScaleSets, want.ScaleSetKey, keyOfSet)
+		have, exists := d.have.scaleSets[want.ScaleSetKey]
 		switch {
 		case !exists:
 			d.createScaleSet(want)

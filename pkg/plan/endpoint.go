@@ -10,11 +10,9 @@ import (
 // EndpointName is Change.Name of the endpoint called name.
 func EndpointName(name string) string { return "endpoint " + name }
 
-func nameOfEndpoint(e desired.Endpoint) string { return e.Name }
-
 func (d *differ) wantEndpoints() {
 	for _, want := range d.want.Endpoints {
-		have, exists := find(d.current.Endpoints, want.Name, nameOfEndpoint)
+		have, exists := d.have.endpoints[want.Name]
 		c := Change{Name: EndpointName(want.Name), Endpoint: &want}
 		if !exists {
 			c.Verb, c.Why = Create, "a configurator names this GitHub server"
@@ -50,13 +48,11 @@ func (d *differ) cannotBecome(have, want desired.Endpoint) string {
 }
 
 // isOutOfReach tells whether nothing of an endpoint can be followed now: what is meant for its server must reach no other.
-func (d *differ) isOutOfReach(endpoint string) bool {
-	return slices.ContainsFunc(d.plan.Deferred, func(later Deferral) bool { return later.Name == EndpointName(endpoint) })
-}
+func (d *differ) isOutOfReach(endpoint string) bool { return d.deferred[EndpointName(endpoint)] }
 
 func (d *differ) pruneEndpoints() {
 	for _, have := range d.current.Endpoints {
-		_, wanted := find(d.want.Endpoints, have.Name, nameOfEndpoint)
+		_, wanted := d.wanted.endpoints[have.Name]
 		if wanted || !desired.IsMarked(have.Description) {
 			continue
 		}

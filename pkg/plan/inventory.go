@@ -65,16 +65,17 @@ func (i Inventory) isPythons(c desired.Credential) bool {
 // that has a credential of its own, and deleted what others made there.
 func (i Inventory) Settle(current, want desired.State) Inventory {
 	settled := Inventory{Entities: map[string]bool{}, ScaleSets: map[uint]Owned{}, Certificates: i.settleCertificates(current, want), TakesOver: i.TakesOver}
+	is, wants := lookUp(current), lookUp(want)
 	for _, e := range current.Entities {
-		_, wanted := find(want.Entities, e.EntityRef, refOfEntity)
-		credential, _ := find(current.Credentials, e.Credential, nameOfCredential)
+		_, wanted := wants.entities[e.EntityRef]
+		credential := is.credentials[e.Credential]
 		if i.Entities[e.ID] || i.isPythons(credential) || (wanted && i.owns(credential)) {
 			settled.Entities[e.ID] = true
 		}
 	}
 	for _, have := range current.ScaleSets {
 		owned, known := i.ScaleSets[have.ID]
-		if wanted, found := find(want.ScaleSets, have.ScaleSetKey, keyOfSet); found {
+		if wanted, found := wants.scaleSets[have.ScaleSetKey]; found {
 			owned.Application, owned.Provider, known = wanted.Application, have.Provider, true
 		}
 		if known {

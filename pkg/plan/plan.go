@@ -92,7 +92,7 @@ type Scope struct {
 // Diff returns the changes that lead from current to want. Objects that are not the charm's own are neither changed nor
 // deleted; a scale set that is wanted and exists already is taken over.
 func Diff(current, want desired.State, scope Scope) Plan {
-	d := differ{current: current, want: want, scope: scope}
+	d := differ{current: current, want: want, have: lookUp(current), wanted: lookUp(want), scope: scope, deferred: map[string]bool{}}
 	d.wantEndpoints()
 	d.wantCredentials()
 	d.wantEntities()

@@ -11,7 +11,7 @@ import (
 func (d *differ) pruneScaleSets() {
 	for _, have := range d.current.ScaleSets {
 		owner, owned := d.scope.Inventory.ScaleSets[have.ID]
-		_, wanted := find(d.want.ScaleSets, have.ScaleSetKey, keyOfSet)
+		_, wanted := d.wanted.scaleSets[have.ScaleSetKey]
 		if !owned || wanted || d.scope.Held[owner.Application] {
 			continue
 		}
@@ -42,11 +42,14 @@ func drainText(s desired.ScaleSet) string {
 
 // remaining are the scale sets that use after the plan what they use now. Those that it updates use what is wanted.
 func (d *differ) remaining() (sets []desired.ScaleSet) {
-	for _, have := range d.current.ScaleSets {
-		leaves := func(c Change) bool {
-			return c.ScaleSet != nil && c.ScaleSet.ID == have.ID && (c.Verb == Delete || c.Verb == Update)
+	leaving := map[uint]bool{}
+	for _, c := range d.plan.Changes {
+		if c.ScaleSet != nil && (c.Verb == Delete || c.Verb == Update) {
+			leaving[c.ScaleSet.ID] = true
 		}
-		if !slices.ContainsFunc(d.plan.Changes, leaves) {
+	}
+	for _, have := range d.current.ScaleSets {
+		if !leaving[have.ID] {
 			sets = append(sets, have)
 		}
 	}
@@ -54,11 +57,13 @@ func (d *differ) remaining() (sets []desired.ScaleSet) {
 }
 
 func (d *differ) pruneTemplates() {
-	remaining := d.remaining()
+	used := map[string]bool{}
+	for _, s := range d.remaining() {
+		used[s.Template] = true
+	}
 	for _, have := range d.current.Templates {
-		_, wanted := find(d.want.Templates, have.Name, nameOfTemplate)
-		used := slices.ContainsFunc(remaining, func(s desired.ScaleSet) bool { return s.Template == have.Name })
-		if wanted || used || !d.owns(have) {
+		_, wanted := d.wanted.templates[have.Name]
+		if wanted || used[have.Name] || !d.owns(have) {
 			continue
 		}
 		d.change(Change{Verb: Delete, Name: TemplateName(have.Name), Why: "no scale set refers to it any more", Template: &have, Needs: d.users(func(s desired.ScaleSet) bool { return s.Template == have.Name })})
@@ -76,11 +81,13 @@ func (d *differ) users(uses func(desired.ScaleSet) bool) (names []string) {
 }
 
 func (d *differ) pruneEntities() {
-	remaining := d.remaining()
+	used := map[desired.EntityRef]bool{}
+	for _, s := range d.remaining() {
+		used[s.Entity] = true
+	}
 	for _, have := range d.current.Entities {
-		_, wanted := find(d.want.Entities, have.EntityRef, refOfEntity)
-		_, used := find(remaining, have.EntityRef, entityOfSet)
-		if wanted || used || !d.scope.Inventory.Entities[have.ID] {
+		_, wanted := d.wanted.entities[have.EntityRef]
+		if wanted || used[have.EntityRef] || !d.scope.Inventory.Entities[have.ID] {
 			continue
 		}
 		d.change(Change{Verb: Delete, Name: have.String(), Why: "no configurator declares a scale set for it any more", Entity: &have, Needs: d.users(func(s desired.ScaleSet) bool { return s.Entity == have.EntityRef })})
@@ -89,7 +96,7 @@ func (d *differ) pruneEntities() {
 
 func (d *differ) pruneCredentials() {
 	for _, have := range d.current.Credentials {
-		_, wanted := find(d.want.Credentials, have.Name, nameOfCredential)
+		_, wanted := d.wanted.credentials[have.Name]
 		if wanted || !d.scope.Inventory.owns(have) {
 			continue
 		}

@@ -23,7 +23,7 @@ func (d *differ) replaceRunners() {
 				d.change(runnerChange(owned.Application, r, fmt.Sprintf("it could not be set up: %q", r.Said)))
 			}
 		}
-		_, wanted := find(d.want.ScaleSets, have.ScaleSetKey, keyOfSet)
+		_, wanted := d.wanted.scaleSets[have.ScaleSetKey]
 		if d.scope.Roll && wanted && !d.scope.Held[owned.Application] {
 			d.roll(have, owned)
 		}

@@ -65,12 +65,12 @@ func (a *applier) applyAll(ctx context.Context, changes []plan.Change) []Outcome
 	}
 	_ = objects.Wait() // the outcomes have the errors
 	for _, o := range outcomes {
-		a.say(ctx, o)
+		a.note(ctx, o)
 	}
 	return outcomes
 }
 
-func (a *applier) say(ctx context.Context, o Outcome) {
+func (a *applier) note(ctx context.Context, o Outcome) {
 	if o.Err != nil {
 		a.log.WarnContext(ctx, "cannot "+o.String(), "error", o.Err)
 		return

@@ -116,8 +116,10 @@ func (f Findings) scaleSetID(want desired.ScaleSet) uint {
 func (f Findings) failure(want desired.ScaleSet) string {
 	credentials := f.credentialsOf(want.Entity)
 	for _, o := range f.Report.Outcomes {
-		concerns := isOf(o.Name, want) || o.Name == want.Entity.String() || slices.Contains(credentials, o.Name)
-		if o.Err != nil && concerns {
+		if o.Err == nil {
+			continue
+		}
+		if isOf(o.Name, want) || o.Name == want.Entity.String() || slices.Contains(credentials, o.Name) {
 			return o.Err.Error()
 		}
 	}
