@@ -20,18 +20,19 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/reconcile"
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
 	"github.com/garm-charms/garm-charms/pkg/secret"
+	"github.com/garm-charms/garm-charms/pkg/status"
 )
 
 // TestFaults lets every request that changes something in GARM go wrong once, in every way, in the step from one declaration
 // to another. The next reconcile ends where one without a fault does, and in between no status says active that is not true.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	for name, strike := range faults() {
+	for name, fault := range faults() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newFaultLab(t)
 			for _, row := range l.faultRows() {
-				l.faultIn(row, strike)
+				l.faultIn(row, fault)
 			}
 		})
 	}
@@ -40,13 +41,13 @@ func TestFaults(t *testing.T) {
 // TestFaultsOfTheSession does the same to what comes before: GARM's first run, the login and GARM's URLs.
 func TestFaultsOfTheSession(t *testing.T) {
 	t.Parallel()
-	for name, strike := range faults() {
+	for name, fault := range faults() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			saboteur := newSaboteur(t, garmtest.Start(t, garmtest.Options{}).URL)
 			c := charm{
 				tools: hook.NewTools(hook.Env{}, idleTools{}), log: slog.New(slog.DiscardHandler),
-				garm: garmapi.New(saboteur.URL, garmapi.Options{WriteLimit: 2 * time.Second}),
+				garm: garmapi.New(saboteur.URL, fault.patience()),
 			}
 			in := inputs{keys: keys{admin: admin()}}
 			for _, route := range []string{"/first-run", "/auth/login", "/controller"} {
@@ -55,7 +56,7 @@ func TestFaultsOfTheSession(t *testing.T) {
 				if route == "/controller" {
 					method = http.MethodPut
 				}
-				saboteur.arm(method, route+"$", strike)
+				saboteur.arm(method, route+"$", fault.strike)
 				ctx, kill := context.WithCancel(t.Context())
 				defer kill()
 				saboteur.kill = kill
@@ -145,7 +146,7 @@ type faultLab struct {
 	peer     peer
 }
 
-func newFaultLab(t *testing.T) *faultLab {
+func newFaultLab(t *testing.T, providers ...string) *faultLab {
 	t.Helper()
 	l := &faultLab{T: t, forge: garmtest.GitHub(t), key: newKey(t)}
 	app, err := json.Marshal(map[string]any{"app_id": 42, "installation_id": 7, "key": l.key.Reveal()})
@@ -157,9 +158,9 @@ func newFaultLab(t *testing.T) *faultLab {
 	for _, entity := range []string{"orgs/acme", "repos/acme/widgets", "enterprises/acme-inc"} {
 		l.forge.Do(t, "POST", "/entities", fmt.Sprintf(`{"entity":%q}`, entity))
 	}
-	server := garmtest.Start(t, garmtest.Options{Provider: "cloud", Forge: l.forge})
+	server := garmtest.Start(t, garmtest.Options{Provider: "cloud", Others: providers, Forge: l.forge})
 	l.saboteur = newSaboteur(t, server.URL)
-	l.client = garmapi.New(l.saboteur.URL, garmapi.Options{WriteLimit: 2 * time.Second})
+	l.client = garmapi.New(l.saboteur.URL, garmapi.Options{})
 	require.NoError(t, l.client.FirstRun(t.Context(), admin()))
 	require.NoError(t, l.client.Login(t.Context(), admin().Username, admin().Password))
 	_, err = l.client.UpdateController(t.Context(), charm{env: hook.Env{AppName: "garm"}}.urls(&inputs{}))
@@ -187,14 +188,14 @@ func (l *faultLab) declared(changes ...func(*configurator.Declared)) *configurat
 }
 
 // faultIn goes one row's way.
-func (l *faultLab) faultIn(row faultRow, strike strike) {
+func (l *faultLab) faultIn(row faultRow, fault fault) {
 	l.Helper()
 	l.settle(row.from)
-	l.saboteur.arm(row.method, row.path, strike)
+	l.saboteur.arm(row.method, row.path, fault.strike)
 	ctx, kill := context.WithCancel(l.Context())
 	defer kill()
 	l.saboteur.kill = kill
-	said, memory := l.reconcile(ctx, row.to)
+	said, memory := l.reconcile(ctx, l.session(fault.patience()), row.to)
 	what := fmt.Sprintf("%s %s", row.method, row.path)
 	require.True(l, l.saboteur.struck(), "%s: the request was not made", what)
 	if ctx.Err() == nil {
@@ -203,20 +204,34 @@ func (l *faultLab) faultIn(row faultRow, strike strike) {
 	}
 	l.saboteur.catchUp()
 
-	said, l.peer = l.reconcile(l.Context(), row.to)
+	said, l.peer = l.reconcile(l.Context(), l.client, row.to)
 	l.assertReached(row.to, said, what)
 }
 
 // reconcile is one hook: what it says, and what it would remember.
-func (l *faultLab) reconcile(ctx context.Context, d *configurator.Declared) (hook.Status, peer) {
+func (l *faultLab) reconcile(ctx context.Context, client *garmapi.Client, d *configurator.Declared) (hook.Status, peer) {
 	l.Helper()
 	in := l.inputs(d)
-	before, err := reconcile.Observe(l.Context(), l.client)
-	require.NoError(l, err)
-	f, inventory := decide(in, before)
-	f.Report = reconcile.Apply(ctx, l.client, before, f.Plan, inventory, slog.New(slog.DiscardHandler))
-	in.peer.inventory = f.Report.Inventory
+	f := l.follow(ctx, client, &in)
 	return f.Summary(f.Judge()), in.peer
+}
+
+func (l *faultLab) follow(ctx context.Context, client *garmapi.Client, in *inputs) status.Findings {
+	l.Helper()
+	before, err := reconcile.Observe(l.Context(), client)
+	require.NoError(l, err)
+	f, inventory := decide(*in, before)
+	f.Report = reconcile.Apply(ctx, client, before, f.Plan, inventory, slog.New(slog.DiscardHandler))
+	in.peer.inventory = f.Report.Inventory
+	return f
+}
+
+// session is another one with the same GARM.
+func (l *faultLab) session(opts garmapi.Options) *garmapi.Client {
+	l.Helper()
+	client := garmapi.New(l.saboteur.URL, opts)
+	require.NoError(l, client.Login(l.Context(), admin().Username, admin().Password))
+	return client
 }
 
 func (l *faultLab) inputs(d *configurator.Declared) inputs {
@@ -231,7 +246,7 @@ func (l *faultLab) inputs(d *configurator.Declared) inputs {
 func (l *faultLab) settle(d *configurator.Declared) {
 	l.Helper()
 	var said hook.Status
-	said, l.peer = l.reconcile(l.Context(), d)
+	said, l.peer = l.reconcile(l.Context(), l.client, d)
 	l.assertReached(d, said, "without a fault")
 }
 

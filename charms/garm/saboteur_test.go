@@ -16,35 +16,51 @@ import (
 	"regexp"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/garm-charms/garm-charms/pkg/garmapi"
 	"github.com/garm-charms/garm-charms/pkg/secret"
 )
 
 // strike is what a saboteur does with a request in place of passing it on and the answer back.
 type strike func(*saboteur, http.ResponseWriter, *http.Request)
 
-func faults() map[string]strike {
-	return map[string]strike{
-		"refused": func(_ *saboteur, w http.ResponseWriter, _ *http.Request) {
+// fault is a way in which a request can go wrong.
+type fault struct {
+	strike
+	hangs bool
+}
+
+// patience is how long a request is waited for: for one that is never answered no longer than need be.
+func (f fault) patience() garmapi.Options {
+	if f.hangs {
+		return garmapi.Options{WriteLimit: time.Second}
+	}
+	return garmapi.Options{}
+}
+
+func faults() map[string]fault {
+	return map[string]fault{
+		"refused": {strike: func(_ *saboteur, w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusInternalServerError)
-		},
-		"reset": func(s *saboteur, w http.ResponseWriter, _ *http.Request) { s.reset(w) },
-		"hangs": func(_ *saboteur, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-		"done later": func(s *saboteur, _ http.ResponseWriter, r *http.Request) {
+		}},
+		"reset": {strike: func(s *saboteur, w http.ResponseWriter, _ *http.Request) { s.reset(w) }},
+		"hangs": {hangs: true, strike: func(_ *saboteur, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
+		"done later": {hangs: true, strike: func(s *saboteur, _ http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 			s.pass(httptest.NewRecorder(), r)
-		},
-		"answer lost": func(s *saboteur, w http.ResponseWriter, r *http.Request) {
+		}},
+		"answer lost": {strike: func(s *saboteur, w http.ResponseWriter, r *http.Request) {
 			s.pass(httptest.NewRecorder(), r)
 			s.reset(w)
-		},
-		"hook killed": func(s *saboteur, w http.ResponseWriter, r *http.Request) {
+		}},
+		"hook killed": {strike: func(s *saboteur, w http.ResponseWriter, r *http.Request) {
 			s.pass(httptest.NewRecorder(), r)
 			s.kill()
 			s.reset(w)
-		},
+		}},
 	}
 }
 

@@ -223,7 +223,12 @@ func (a *applier) scaleSet(ctx context.Context, c plan.Change) error {
 		_, err := a.client.Drain(ctx, s.ID)
 		return err
 	default:
-		if err := a.client.DeleteScaleSet(ctx, s.ID); err != nil {
+		err := a.client.DeleteScaleSet(ctx, s.ID)
+		if errors.Is(err, garmapi.ErrStillThere) {
+			// GARM makes it anew on GitHub when it starts, and can delete it then (GARM workers/scaleset/scaleset.go, Start).
+			return fmt.Errorf("cannot delete %s: if GitHub does not have it any more, restart GARM: juju ssh --container app UNIT /charm/bin/pebble restart garm: %w", s, err)
+		}
+		if err != nil {
 			return err
 		}
 		a.mu.Lock()
@@ -263,7 +268,7 @@ func (a *applier) createScaleSet(ctx context.Context, s desired.ScaleSet) error 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.inventory.ScaleSets[created.ID] = plan.Owned{Application: s.Application, Provider: s.Provider}
-	return nil
+	return bearsOut(created, s, template)
 }
 
 func (a *applier) updateScaleSet(ctx context.Context, c plan.Change) error {
@@ -284,8 +289,18 @@ func (a *applier) updateScaleSet(ctx context.Context, c plan.Change) error {
 		GitHubRunnerGroup: &s.RunnerGroup,
 		TemplateID:        &template,
 	})
-	if err == nil {
-		a.renew(c, updated.UpdatedAt)
+	if err != nil {
+		return err
 	}
-	return err
+	a.renew(c, updated.UpdatedAt)
+	return bearsOut(updated, s, template)
+}
+
+// bearsOut returns an error unless GARM's scale set is as it was asked for: GARM ignores some of what it is sent, with 200.
+func bearsOut(got garmparams.ScaleSet, want desired.ScaleSet, templateID uint) error {
+	have := observed(got, template{name: want.Template})
+	if got.TemplateID != templateID || have.Provider != want.Provider || have.Settings != want.Settings {
+		return fmt.Errorf("cannot have %s as declared: GARM said yes and did something else", want)
+	}
+	return nil
 }

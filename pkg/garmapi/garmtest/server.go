@@ -24,8 +24,9 @@ const (
 
 // Options are what a test may want of a GARM.
 type Options struct {
-	Provider string // name of the one provider; its cloud is a script that boots nothing. "" for none
-	Forge    *Forge // the GitHub whose certificate it trusts; nil for none
+	Provider string   // name of a provider; its cloud is a script that boots nothing. "" for none
+	Others   []string // names of more such providers
+	Forge    *Forge   // the GitHub whose certificate it trusts; nil for none
 }
 
 // Server is a running GARM with an empty SQLite database of its own.
@@ -52,8 +53,10 @@ func Start(t testing.TB, o Options) *Server {
 		log:    filepath.Join(dir, "garm.log"),
 	}
 	text := config(dir, port)
-	if o.Provider != "" {
-		text += provider(t, dir, o.Provider)
+	for _, name := range append([]string{o.Provider}, o.Others...) {
+		if name != "" {
+			text += provider(t, dir, name)
+		}
 	}
 	must(t, os.WriteFile(s.config, []byte(text), 0o600))
 	if o.Forge != nil {
