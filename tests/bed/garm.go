@@ -125,6 +125,31 @@ func (g *GARM) State(ctx context.Context) (string, error) {
 	return text.String(), nil
 }
 
+// Named is every object of that name, without what GARM changes of it by itself.
+func (g *GARM) Named(ctx context.Context, name string) (string, error) {
+	var text strings.Builder
+	for _, path := range []string{"/github/endpoints", "/github/credentials", "/organizations", "/repositories", "/enterprises", "/templates", "/scalesets"} {
+		var objects []map[string]any
+		if err := g.Get(ctx, path, &objects); err != nil {
+			return "", err
+		}
+		for _, object := range objects {
+			if object["name"] != name {
+				continue
+			}
+			for _, own := range []string{"updated_at", "events", "rate_limit", "pool_manager_status", "credentials", "state", "extended_state", "desired_runner_count", "last_message_id"} {
+				delete(object, own)
+			}
+			line, err := json.Marshal(object)
+			if err != nil {
+				return "", err
+			}
+			fmt.Fprintf(&text, "%s %s\n", path, line)
+		}
+	}
+	return text.String(), nil
+}
+
 // Runners has one line for each runner: its name, its status and what it says of itself.
 func (g *GARM) Runners(ctx context.Context) (string, error) {
 	var instances []struct {

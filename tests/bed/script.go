@@ -319,7 +319,7 @@ func (s *Script) noLeaks([]string) (string, error) {
 	return fmt.Sprintf("%d secrets searched\n", len(secrets)), err
 }
 
-// garm get PATH | post PATH FILE | put PATH FILE | template-of SCALE-SET | state | runners | writes
+// garm get PATH | post PATH FILE | put PATH FILE | template-of SCALE-SET | state | named NAME | runners | writes
 func (s *Script) garm(args []string) (string, error) {
 	if args[0] == "writes" {
 		return s.writes(), nil
@@ -344,6 +344,8 @@ func (s *Script) garm(args []string) (string, error) {
 		return set.TemplateName + "\n", err
 	case "state":
 		return api.State(s.ctx)
+	case "named":
+		return api.Named(s.ctx, args[1])
 	case "runners":
 		return api.Runners(s.ctx)
 	}
