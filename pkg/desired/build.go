@@ -55,7 +55,7 @@ func Build(declarations []Declaration, base []byte) (State, []Conflict) {
 		scaleSets:   map[ScaleSetKey]string{},
 		providers:   map[string]string{},
 		names:       map[string]int{},
-		keys:        map[secret.Value]parsedKey{},
+		apps:        map[app]appCredential{},
 		renderings:  map[bootstrap.Options]rendering{},
 	}
 	for _, d := range declarations {
@@ -83,7 +83,7 @@ type builder struct {
 	scaleSets   map[ScaleSetKey]string // to the application that has it
 	providers   map[string]string      // likewise
 	names       map[string]int         // how many declarations have that name
-	keys        map[secret.Value]parsedKey
+	apps        map[app]appCredential
 	renderings  map[bootstrap.Options]rendering
 	templates   []Template
 	sets        []ScaleSet

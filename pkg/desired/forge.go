@@ -84,34 +84,40 @@ func (b *builder) credentialOf(d Declaration) (Credential, error) {
 			Token:       d.Token,
 		}, nil
 	}
-	key, problem := b.pkcs1(d.PrivateKey)
+	a := app{id: d.AppID, installation: d.InstallationID, key: d.PrivateKey, endpoint: entity.Endpoint}
+	made, known := b.apps[a]
+	if !known {
+		made.credential, made.err = a.credential(server)
+		b.apps[a] = made
+	}
+	return made.credential, made.err
+}
+
+// app is what a credential is made of, once for all scale sets that have the same.
+type app struct {
+	id, installation int64
+	key              secret.Value
+	endpoint         string
+}
+
+type appCredential struct {
+	credential Credential
+	err        error
+}
+
+func (a app) credential(server string) (Credential, error) {
+	key, problem := runnerconfig.PKCS1(a.key)
 	if problem != "" {
 		return Credential{}, errors.New("github-app-private-key " + problem)
 	}
 	return Credential{
-		Name:           fitted(fmt.Sprintf("app-%d-%d%s", d.AppID, d.InstallationID, server)),
-		Endpoint:       entity.Endpoint,
-		Description:    Mark(strconv.FormatInt(d.AppID, 10), strconv.FormatInt(d.InstallationID, 10), key.Reveal()),
-		AppID:          d.AppID,
-		InstallationID: d.InstallationID,
+		Name:           fitted(fmt.Sprintf("app-%d-%d%s", a.id, a.installation, server)),
+		Endpoint:       a.endpoint,
+		Description:    Mark(strconv.FormatInt(a.id, 10), strconv.FormatInt(a.installation, 10), key.Reveal()),
+		AppID:          a.id,
+		InstallationID: a.installation,
 		PrivateKey:     key,
 	}, nil
-}
-
-// parsedKey is what runnerconfig.PKCS1 returns.
-type parsedKey struct {
-	key     secret.Value
-	problem string
-}
-
-// pkcs1 parses a key once, however many scale sets have the same App.
-func (b *builder) pkcs1(key secret.Value) (secret.Value, string) {
-	parsed, known := b.keys[key]
-	if !known {
-		parsed.key, parsed.problem = runnerconfig.PKCS1(key)
-		b.keys[key] = parsed
-	}
-	return parsed.key, parsed.problem
 }
 
 // secretOption is the option that has the secret of d's credential.
