@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -149,6 +150,42 @@ func TestTwinOnGitHubIsNamed(t *testing.T) {
 	l.forge.Do(t, "DELETE", fmt.Sprintf("/scalesets/%d", l.onGitHub()["small"]), "")
 	_, report = l.pass(nil, l.declared("small"))
 	require.NoError(t, report.Err())
+}
+
+// A hook whose time ends begins nothing more and gives nothing up: a scale set that is given up may be left on GitHub.
+func TestHookWhoseTimeEnds(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, garmapi.Options{})
+	declarations := []desired.Declaration{l.declared("first")}
+	_, report := l.pass(nil, declarations...)
+	require.NoError(t, report.Err())
+	for i := range 6 {
+		declarations = append(declarations, l.declared(fmt.Sprintf("set-%d", i)))
+	}
+
+	l.forge.Do(t, "POST", "/faults", `{"method":"POST","path":"/runnerscalesets$","delay_ms":3000}`)
+	var cancel context.CancelFunc
+	l.hook, cancel = context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, report = l.pass(nil, declarations...)
+	l.forge.Do(t, "DELETE", "/faults", "")
+	require.NoError(t, report.Err())
+	made := 0
+	for _, o := range report.Outcomes {
+		if o.Err == nil {
+			made++
+			continue
+		}
+		assert.EqualError(t, o.Err, "cannot go on without time; the next event goes on")
+	}
+	assert.Equal(t, 4, made, "so many are made at a time")
+	assert.Len(t, l.onGitHub(), 1+made)
+	assert.Len(t, l.inventory.ScaleSets, 1+made)
+
+	l.hook = t.Context()
+	_, report = l.pass(nil, declarations...)
+	require.NoError(t, report.Err())
+	assert.Len(t, l.onGitHub(), len(declarations))
 }
 
 func TestChangeOfNothing(t *testing.T) {

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -43,6 +44,7 @@ type lab struct {
 	log       bytes.Buffer
 
 	opts garmapi.Options
+	hook context.Context // of passes
 
 	mu     sync.Mutex
 	writes []string // requests to GARM that change something
@@ -67,7 +69,7 @@ func newLab(t testing.TB, opts garmapi.Options) *lab {
 	l.forge.Do(t, "POST", "/entities", `{"entity":"orgs/acme","runner_groups":["big"]}`)
 	l.forge.Do(t, "POST", "/entities", `{"entity":"repos/acme/widgets"}`)
 	l.admin = garmapi.Admin{Username: "admin", Password: secret.New("quagmire-lantern-54-ocelot-prairie"), Email: "admin@garm.local", FullName: "Admin"}
-	l.opts = opts
+	l.opts, l.hook = opts, t.Context()
 	l.startGARM()
 	return l
 }
@@ -165,7 +167,7 @@ func (l *lab) pass(change func(*desired.State), declarations ...desired.Declarat
 	}
 	inventory := l.inventory.Settle(before.State, want)
 	p := plan.Diff(before.State, want, plan.Scope{Inventory: inventory, Providers: before.Providers})
-	report := reconcile.Apply(l.t.Context(), l.client, before, p, inventory, slog.New(slog.NewTextHandler(&l.log, nil)))
+	report := reconcile.Apply(l.hook, l.client, before, p, inventory, slog.New(slog.NewTextHandler(&l.log, nil)))
 	l.inventory = report.Inventory
 	assert.NotContains(l.t, l.log.String(), "PRIVATE KEY")
 	return p, report
