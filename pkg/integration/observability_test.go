@@ -241,7 +241,7 @@ func TestLogging(t *testing.T) {
 
 	const pushURL = "http://10.1.2.4:3100/loki/api/v1/push"
 	j.bags["cos/1"] = map[string]string{"endpoint": `{"url": "` + pushURL + `"}`}
-	for _, hostile := range []string{`{"url": "file:///etc/shadow"}`, `{"url": "http://"}`, `{"url": 7}`, "http://10.1.2.5", `{"url": "http://a b"}`} {
+	for _, hostile := range []string{`{"url": "file:///etc/shadow"}`, `{"url": "ftp://10.1.2.5/"}`, `{"url": "http://"}`, `{"url": 7}`, "http://10.1.2.5", `{"url": "http://a b"}`} {
 		j.bags["cos/0"] = map[string]string{"endpoint": hostile}
 		assert.Equal(t, map[string]string{"cos/1": pushURL}, connect(), hostile)
 	}
