@@ -251,11 +251,16 @@ func until(ctx context.Context, try func() error) error {
 	}
 }
 
-// placeCharms gives Dir the packed charms under their plain names.
+// placeCharms gives Dir the packed charms under their plain names, and in build/ under those that documents have.
 func (b *Bed) placeCharms(context.Context) error {
+	if err := os.Mkdir(filepath.Join(b.config.Dir, "build"), 0o755); err != nil {
+		return fmt.Errorf("cannot place charms: %w", err)
+	}
 	for name, path := range b.config.Built.Charms {
-		if err := os.Symlink(path, filepath.Join(b.config.Dir, name+".charm")); err != nil {
-			return fmt.Errorf("cannot place charm: %w", err)
+		for _, place := range []string{name + ".charm", "build/" + name + "_amd64.charm"} {
+			if err := os.Symlink(path, filepath.Join(b.config.Dir, place)); err != nil {
+				return fmt.Errorf("cannot place charm: %w", err)
+			}
 		}
 	}
 	return b.packStandIns()

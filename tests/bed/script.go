@@ -25,6 +25,7 @@ type Script struct {
 
 	ctx    context.Context
 	booted map[string]*runner.Machine // the last one of each scale set
+	page   page                       // the one that is followed
 	prom   *Prometheus
 	lokis  map[string]*Loki // by name
 	ticked int              // how many hook tools had been called before the last tick
@@ -56,6 +57,10 @@ func Params(dir string, built Built) testscript.Params {
 			"setup":             command((*Script).setup),
 			"another":           command((*Script).another),
 			"write":             command((*Script).write),
+			"page":              command((*Script).open),
+			"follow":            command((*Script).follow),
+			"untyped":           command((*Script).untyped),
+			"finish":            command(func(s *Script, args []string) (string, error) { return "", s.finish(args) }),
 			"wait-for":          command((*Script).waitFor),
 			"gone":              command((*Script).gone),
 			"wait-runners":      command((*Script).waitRunners),
@@ -106,6 +111,9 @@ func setup(env *testscript.Env, number int, built Built) error {
 			env.T().Log(err)
 		}
 	})
+	if err := b.serveJuju(ctx); err != nil {
+		return err
+	}
 	// The operator's directory is the scenario's, with the bed's parts in it.
 	return s.adopt(env.WorkDir)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/garm-charms/garm-charms/tests/juju"
 )
 
 func runAction(ctx context.Context, l *line) error {
@@ -103,10 +105,22 @@ func showSecret(ctx context.Context, l *line) error {
 }
 
 func debugLog(_ context.Context, l *line) error {
+	limit, include := 0, ""
+	l.flags.IntVar(&limit, "limit", 0, "")
+	l.flags.StringVar(&include, "include", "", "")
 	if _, err := l.parse(0, 0); err != nil {
 		return err
 	}
+	var entries []juju.LogLine
 	for _, entry := range l.Driver.DebugLog() {
+		if include == "" || entry.Unit == include {
+			entries = append(entries, entry)
+		}
+	}
+	if limit > 0 {
+		entries = entries[max(0, len(entries)-limit):]
+	}
+	for _, entry := range entries {
 		fmt.Fprintln(l.Stdout, entry)
 	}
 	return nil
