@@ -226,7 +226,7 @@ func (a *applier) scaleSet(ctx context.Context, c plan.Change) error {
 		err := a.client.DeleteScaleSet(ctx, s.ID)
 		if errors.Is(err, garmapi.ErrStillThere) {
 			// GARM makes it anew on GitHub when it starts, and can delete it then (GARM workers/scaleset/scaleset.go, Start).
-			return fmt.Errorf("cannot delete %s: if GitHub does not have it any more, restart GARM: juju ssh --container app UNIT /charm/bin/pebble restart garm: %w", s, err)
+			return fmt.Errorf("cannot delete %s: if GitHub does not have it any more, restart GARM: juju ssh --container app UNIT /charm/bin/pebble restart app: %w", s, err)
 		}
 		if err != nil {
 			return err

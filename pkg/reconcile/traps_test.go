@@ -29,7 +29,7 @@ func TestVanishedTwinIsNamed(t *testing.T) {
 	for range 2 {
 		_, report = l.pass(nil)
 		require.ErrorIs(t, report.Err(), garmapi.ErrStillThere)
-		require.ErrorContains(t, report.Err(), "cannot delete scale set small of organization acme: if GitHub does not have it any more, restart GARM: juju ssh ")
+		require.ErrorContains(t, report.Err(), "cannot delete scale set small of organization acme: if GitHub does not have it any more, restart GARM: juju ssh --container app UNIT /charm/bin/pebble restart app: ")
 		assert.Len(t, report.Inventory.ScaleSets, 1, "it is not forgotten")
 	}
 	l.server.Stop(t)
