@@ -88,7 +88,7 @@ func (d *differ) wantTemplates() {
 		default:
 			want.ID = have.ID
 			c.Verb, c.Why = Update, "the runner options or GARM's system template have changed"
-			c.Renews = d.idsUsing(want.Name)
+			c.Renews = d.renewedBy(want.Name)
 		}
 		d.change(c)
 	}
@@ -107,14 +107,22 @@ func (d *differ) owns(t desired.Template) bool {
 	return d.scope.Inventory.TakesOver && (t.Name == pythonsTemplate || slices.ContainsFunc(d.want.ScaleSets, hasName))
 }
 
-// idsUsing has the scale sets that have that template now.
-func (d *differ) idsUsing(template string) (ids []uint) {
+// renewedBy has the scale sets that have that template now.
+func (d *differ) renewedBy(template string) (ids []uint) {
 	for _, s := range d.current.ScaleSets {
 		if s.Template == template {
-			ids = append(ids, s.ID)
+			ids = append(ids, d.renewed(s.ID)...)
 		}
 	}
 	return ids
+}
+
+// renewed is the scale set, unless it is only now taken over: what it has then stays, however it was made.
+func (d *differ) renewed(id uint) []uint {
+	if d.scope.Inventory.ScaleSets[id].Recipe == "" {
+		return nil
+	}
+	return []uint{id}
 }
 
 // heldUser names a scale set with that template which has to stay as it is. It is not wanted, else it would not be held.
@@ -186,7 +194,7 @@ func (d *differ) updateScaleSet(have, want desired.ScaleSet) {
 	want.ID = have.ID
 	c := scaleSetChange(Update, want, settingsDifference(have.Settings, want.Settings))
 	if !desired.IsSameRecipe(have.Settings, want.Settings) {
-		c.Renews = []uint{have.ID}
+		c.Renews = d.renewed(have.ID)
 	}
 	d.change(c)
 }

@@ -75,11 +75,14 @@ func (i Inventory) Settle(current, want desired.State) Inventory {
 	}
 	for _, have := range current.ScaleSets {
 		owned, known := i.ScaleSets[have.ID]
+		if known {
+			owned = owned.cook(have)
+		}
 		if wanted, found := wants.scaleSets[have.ScaleSetKey]; found {
 			owned.Application, owned.Provider, known = wanted.Application, have.Provider, true
 		}
 		if known {
-			settled.ScaleSets[have.ID] = owned.cook(have)
+			settled.ScaleSets[have.ID] = owned
 		}
 	}
 	return settled

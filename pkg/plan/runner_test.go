@@ -91,8 +91,13 @@ func TestRotate(t *testing.T) {
 
 // What changes a new runner tells since when the others are outdated.
 func TestRenewingChanges(t *testing.T) {
+	recipe := "known"
 	renewed := func(have, want string) (ids []uint) {
 		current, inventory := world(t, have)
+		for id, owned := range inventory.ScaleSets {
+			owned.Recipe = recipe
+			inventory.ScaleSets[id] = owned
+		}
 		for _, c := range plan.Diff(current, wanted(t, want), plan.Scope{Inventory: inventory, Providers: set("cloud")}).Changes {
 			ids = append(ids, c.Renews...)
 		}
@@ -104,6 +109,10 @@ func TestRenewingChanges(t *testing.T) {
 	const templated = "\ntemplate t-small made-from=%\ncredential app\norganization acme credential=app\nscale-set small of=acme template=t-small"
 	assert.Equal(t, []uint{4}, renewed(strings.ReplaceAll(templated, "%", "old"), strings.ReplaceAll(templated, "%", "new")))
 	assert.Equal(t, []uint{4}, renewed(strings.ReplaceAll(templated, "%", "old"), served))
+
+	recipe = ""
+	assert.Empty(t, renewed(served, served+" image=noble"), "of one that is taken over no runner is")
+	assert.Empty(t, renewed(strings.ReplaceAll(templated, "%", "old"), strings.ReplaceAll(templated, "%", "new")))
 }
 
 // A change whose answer was lost is seen by the recipe.
