@@ -1,6 +1,7 @@
 package tests_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -20,7 +21,10 @@ func settledBed(b *testing.B, number int) *bed.Bed {
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, world.Close()) })
 	require.NoError(b, world.Setup(b.Context(), "small", func(string) {}))
-	require.NoError(b, world.WaitStatus(b.Context(), "small", "active", "ready$", nil))
+	ctx, cancel := context.WithTimeout(b.Context(), 2*time.Minute)
+	defer cancel()
+	// A GARM that starts slowly is looked at again at update-status.
+	require.NoError(b, world.WaitStatus(ctx, "small", "active", "ready$", func() error { return world.Model.FireUpdateStatus(ctx, "garm/0") }))
 	updateStatus(b, world)
 	return world
 }

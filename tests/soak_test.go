@@ -2,6 +2,7 @@ package tests_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -272,10 +273,7 @@ func (s *soak) ends() {
 				return fireErr
 			}
 		}
-		if settleErr := s.world.Model.Settle(ctx); settleErr != nil {
-			return settleErr
-		}
-		return err
+		return errors.Join(err, s.world.Model.Settle(ctx))
 	})
 	require.NoError(s.t, err)
 }
