@@ -63,6 +63,17 @@ type Event struct {
 	StorageID string // "data/0"
 }
 
+// Breaks tells whether this is the end of the relation for this unit: it is still listed then, and has nothing to say.
+func (e Event) Breaks(relationID string) bool {
+	return e.Kind == KindRelationBroken && e.RelationID == relationID
+}
+
+// PodHost is the name of the unit's pod in the headless service that Juju makes for an application
+// (Juju caas/kubernetes/provider/application, HeadlessServiceName).
+func (e Env) PodHost() string {
+	return fmt.Sprintf("%s.%s-endpoints.%s.svc.cluster.local", strings.ReplaceAll(e.UnitName, "/", "-"), e.AppName, e.ModelName)
+}
+
 // Proxy is the model's juju-http-proxy and its siblings. Juju gives them to charms only, not to workloads.
 type Proxy struct {
 	HTTP, HTTPS, No string

@@ -118,6 +118,13 @@ func (t *Tools) SetAppDatabag(ctx context.Context, relationID string, changes ma
 	return t.setDatabag(ctx, relationID, changes, "--app")
 }
 
+// Changes is what of want a databag does not say yet; an absent key says the same as an empty value.
+func Changes(have, want map[string]string) map[string]string {
+	changes := maps.Clone(want)
+	maps.DeleteFunc(changes, func(key, value string) bool { return have[key] == value })
+	return changes
+}
+
 func (t *Tools) setDatabag(ctx context.Context, relationID string, changes map[string]string, flags ...string) error {
 	if len(changes) == 0 {
 		return nil

@@ -44,7 +44,7 @@ func ReadAll(ctx context.Context, tools *hook.Tools, event hook.Event) ([]Declar
 		return nil, err
 	}
 	relations = slices.DeleteFunc(relations, func(r hook.Relation) bool {
-		return event.Kind == hook.KindRelationBroken && event.RelationID == r.ID
+		return event.Breaks(r.ID)
 	})
 	all := make([]Declared, len(relations))
 	var reads errgroup.Group
@@ -172,17 +172,11 @@ func (d Declared) Respond(ctx context.Context, tools *hook.Tools, application st
 	if err != nil {
 		return err
 	}
-	changes := map[string]string{}
-	for key, value := range map[string]string{
+	return tools.SetAppDatabag(ctx, d.RelationID, hook.Changes(have, map[string]string{
 		runnerconfig.AnswerStatus:       a.Status,
 		runnerconfig.AnswerMessage:      a.Message,
 		runnerconfig.AnswerScaleSetID:   a.ScaleSetID,
 		runnerconfig.AnswerTemplateID:   a.TemplateID,
 		runnerconfig.AnswerProviderName: a.ProviderName,
-	} {
-		if have[key] != value {
-			changes[key] = value
-		}
-	}
-	return tools.SetAppDatabag(ctx, d.RelationID, changes)
+	}))
 }

@@ -55,7 +55,7 @@ func Publications(ctx context.Context, tools *hook.Tools, env hook.Env) ([]Publi
 	}
 	var publications []Publication
 	for _, relation := range relations {
-		if env.Event.Kind == hook.KindRelationBroken && env.Event.RelationID == relation.ID {
+		if env.Event.Breaks(relation.ID) {
 			continue
 		}
 		p := Publication{tools: tools, relation: relation}

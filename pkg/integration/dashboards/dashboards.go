@@ -43,7 +43,7 @@ func Publish(ctx context.Context, tools *hook.Tools, env hook.Env, charm string,
 	place := topology.Of(env, charm)
 	id := digest(place, dashboards)
 	for _, relation := range relations {
-		if env.Event.Kind == hook.KindRelationBroken && env.Event.RelationID == relation.ID {
+		if env.Event.Breaks(relation.ID) {
 			continue
 		}
 		have, err := tools.Databag(ctx, relation.ID, env.AppName)

@@ -27,7 +27,7 @@ func Read(ctx context.Context, tools *hook.Tools, event hook.Event) (server boot
 	}
 	var servers []bootstrap.Tmate
 	for _, relation := range relations {
-		if event.Kind == hook.KindRelationBroken && event.RelationID == relation.ID {
+		if event.Breaks(relation.ID) {
 			continue
 		}
 		for _, unit := range relation.Units {

@@ -30,7 +30,7 @@ func Read(ctx context.Context, tools *hook.Tools, env hook.Env) (Builder, error)
 		return Builder{}, err
 	}
 	for _, relation := range relations {
-		if env.Event.Kind == hook.KindRelationBroken && env.Event.RelationID == relation.ID {
+		if env.Event.Breaks(relation.ID) {
 			continue
 		}
 		own, err := tools.Databag(ctx, relation.ID, env.UnitName)
@@ -62,18 +62,12 @@ func (b Builder) Request(ctx context.Context, tools *hook.Tools, p runnerconfig.
 	if b.relationID == "" {
 		return nil
 	}
-	changes := map[string]string{}
-	for key, value := range map[string]string{
+	return tools.SetUnitDatabag(ctx, b.relationID, hook.Changes(b.own, map[string]string{
 		"auth_url":            p.AuthURL,
 		"password":            password.Reveal(),
 		"project_domain_name": p.ProjectDomainName,
 		"project_name":        p.ProjectName,
 		"user_domain_name":    p.UserDomainName,
 		"username":            p.Username,
-	} {
-		if b.own[key] != value {
-			changes[key] = value
-		}
-	}
-	return tools.SetUnitDatabag(ctx, b.relationID, changes)
+	}))
 }

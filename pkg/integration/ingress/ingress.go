@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"strings"
 
@@ -35,7 +34,7 @@ func Read(ctx context.Context, tools *hook.Tools, env hook.Env) (Ingress, error)
 		return Ingress{}, err
 	}
 	for _, relation := range relations {
-		if env.Event.Kind == hook.KindRelationBroken && env.Event.RelationID == relation.ID {
+		if env.Event.Breaks(relation.ID) {
 			continue
 		}
 		return read(ctx, tools, env, relation)
@@ -100,14 +99,14 @@ func (i Ingress) Publish(ctx context.Context, tools *hook.Tools, env hook.Env, p
 	if err != nil {
 		return err
 	}
-	unit, err := encode(map[string]any{"host": host(env), "ip": network.BindAddress})
+	unit, err := encode(map[string]any{"host": env.PodHost(), "ip": network.BindAddress})
 	if err != nil {
 		return err
 	}
-	if err := tools.SetAppDatabag(ctx, i.relationID, changes(i.app, app)); err != nil {
+	if err := tools.SetAppDatabag(ctx, i.relationID, hook.Changes(i.app, app)); err != nil {
 		return err
 	}
-	return tools.SetUnitDatabag(ctx, i.relationID, changes(i.unit, unit))
+	return tools.SetUnitDatabag(ctx, i.relationID, hook.Changes(i.unit, unit))
 }
 
 // Withdraw says that the application is not reached at this unit.
@@ -115,13 +114,7 @@ func (i Ingress) Withdraw(ctx context.Context, tools *hook.Tools) error {
 	if i.relationID == "" {
 		return nil
 	}
-	return tools.SetUnitDatabag(ctx, i.relationID, changes(i.unit, map[string]string{"host": "", "ip": ""}))
-}
-
-// host is the name of the unit's pod in the headless service that Juju makes for an application
-// (Juju caas/kubernetes/provider/application, HeadlessServiceName).
-func host(env hook.Env) string {
-	return fmt.Sprintf("%s.%s-endpoints.%s.svc.cluster.local", strings.ReplaceAll(env.UnitName, "/", "-"), env.AppName, env.ModelName)
+	return tools.SetUnitDatabag(ctx, i.relationID, hook.Changes(i.unit, map[string]string{"host": "", "ip": ""}))
 }
 
 // encode writes every value as JSON by itself, as the interface wants it.
@@ -135,11 +128,4 @@ func encode(values map[string]any) (map[string]string, error) {
 		bag[key] = string(text)
 	}
 	return bag, nil
-}
-
-// changes is what of want is not in have.
-func changes(have, want map[string]string) map[string]string {
-	missing := maps.Clone(want)
-	maps.DeleteFunc(missing, func(key, value string) bool { return have[key] == value })
-	return missing
 }

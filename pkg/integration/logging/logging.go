@@ -25,7 +25,7 @@ func Connect(ctx context.Context, tools *hook.Tools, env hook.Env, charm string)
 	}
 	urls := map[string]string{}
 	for _, relation := range relations {
-		if env.Event.Kind == hook.KindRelationBroken && env.Event.RelationID == relation.ID {
+		if env.Event.Breaks(relation.ID) {
 			continue
 		}
 		if err := introduce(ctx, tools, env, charm, relation.ID); err != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/integration/topology"
@@ -34,7 +33,7 @@ func Publish(ctx context.Context, tools *hook.Tools, env hook.Env, job Job, serv
 		return err
 	}
 	for _, relation := range relations {
-		if env.Event.Kind == hook.KindRelationBroken && env.Event.RelationID == relation.ID {
+		if env.Event.Breaks(relation.ID) {
 			continue
 		}
 		if err := publishAddress(ctx, tools, env, relation.ID, serving); err != nil {
@@ -56,18 +55,16 @@ func publishAddress(ctx context.Context, tools *hook.Tools, env hook.Env, relati
 			return err
 		}
 		if network.BindAddress != "" {
-			pod := strings.ReplaceAll(env.UnitName, "/", "-")
 			want["prometheus_scrape_unit_address"] = network.BindAddress
 			want["prometheus_scrape_unit_name"] = env.UnitName
-			// The headless service that Juju makes for an application's pods.
-			want["prometheus_scrape_unit_fqdn"] = fmt.Sprintf("%s.%s-endpoints.%s.svc.cluster.local", pod, env.AppName, env.ModelName)
+			want["prometheus_scrape_unit_fqdn"] = env.PodHost()
 		}
 	}
 	have, err := tools.Databag(ctx, relation, env.UnitName)
 	if err != nil {
 		return err
 	}
-	return tools.SetUnitDatabag(ctx, relation, changed(have, want))
+	return tools.SetUnitDatabag(ctx, relation, hook.Changes(have, want))
 }
 
 func publishJob(ctx context.Context, tools *hook.Tools, env hook.Env, relation string, job Job) error {
@@ -94,7 +91,7 @@ func publishJob(ctx context.Context, tools *hook.Tools, env hook.Env, relation s
 	if err != nil {
 		return err
 	}
-	return tools.SetAppDatabag(ctx, relation, changed(have, want))
+	return tools.SetAppDatabag(ctx, relation, hook.Changes(have, want))
 }
 
 type scrapeJob struct {
@@ -105,14 +102,4 @@ type scrapeJob struct {
 
 type staticConfig struct {
 	Targets []string `json:"targets"` // "*:8080": that port of every unit
-}
-
-func changed(have, want map[string]string) map[string]string {
-	changes := map[string]string{}
-	for key, value := range want {
-		if have[key] != value {
-			changes[key] = value
-		}
-	}
-	return changes
 }

@@ -45,7 +45,7 @@ func Read(ctx context.Context, tools *hook.Tools, env hook.Env) (Database, error
 		return Database{}, err
 	}
 	for _, relation := range relations {
-		if env.Event.Kind == hook.KindRelationBroken && env.Event.RelationID == relation.ID {
+		if env.Event.Breaks(relation.ID) {
 			continue
 		}
 		return read(ctx, tools, env, relation)
