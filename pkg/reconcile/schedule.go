@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,19 +16,47 @@ import (
 // asks several things for each (GARM runner/scalesets.go). So many may be left half done when GitHub hangs.
 const atOnce = 4
 
+// GARM answers before its workers have done what a new or a disabled scale set asks of them, and no route tells when they
+// have. Deleted before, it is made anew on GitHub by a worker that comes late (GARM workers/scaleset/scaleset.go,
+// ensureScaleSetInGitHub; workers that cannot start are tried again every 5 s), or GARM v0.2.1 crashes on closing a message
+// session that GitHub has forgotten (util/github/scalesets/message_sessions.go, DeleteMessageSession).
+const (
+	settling    = 2 * time.Second // from disabling a scale set to deleting it
+	settlingNew = 6 * time.Second // from making or changing one to deleting it
+)
+
 // batches are the changes in their order, in parts that consist of one change or of changes to scale sets of which none
-// needs a change to another object in its part.
+// needs a change to another object in its part. A part that deletes scale sets begins with that.
 func batches(changes []plan.Change) iter.Seq[[]plan.Change] {
 	return func(yield func([]plan.Change) bool) {
 		for len(changes) > 0 {
 			n := batch(changes)
-			if !yield(changes[:n]) {
-				return
+			before, after := splitAtDelete(changes[:n])
+			for _, part := range [][]plan.Change{before, after} {
+				if len(part) > 0 && !yield(part) {
+					return
+				}
 			}
 			changes = changes[n:]
 		}
 	}
 }
+
+// splitAtDelete parts what is done to scale sets before any of them is deleted from the deletions and what follows them.
+func splitAtDelete(changes []plan.Change) (before, after []plan.Change) {
+	deleted := map[string]bool{}
+	for _, c := range changes {
+		deleted[c.Name] = deleted[c.Name] || deletesScaleSet(c)
+		if deleted[c.Name] {
+			after = append(after, c)
+		} else {
+			before = append(before, c)
+		}
+	}
+	return before, after
+}
+
+func deletesScaleSet(c plan.Change) bool { return c.ScaleSet != nil && c.Verb == plan.Delete }
 
 // batch is the length of the first part.
 func batch(changes []plan.Change) int {
@@ -44,6 +73,7 @@ func batch(changes []plan.Change) int {
 
 // applyAll carries out the changes of one batch; those to one object one after another.
 func (a *applier) applyAll(ctx context.Context, changes []plan.Change) []Outcome {
+	pause(ctx, settlingTime(changes, time.Now()))
 	outcomes := make([]Outcome, len(changes))
 	var order []string
 	ofObject := map[string][]int{}
@@ -68,6 +98,24 @@ func (a *applier) applyAll(ctx context.Context, changes []plan.Change) []Outcome
 		a.note(ctx, o)
 	}
 	return outcomes
+}
+
+// settlingTime is how long to leave GARM alone before the changes are made.
+func settlingTime(changes []plan.Change, now time.Time) (wait time.Duration) {
+	for _, c := range changes {
+		if deletesScaleSet(c) {
+			rest := c.ScaleSet.Changed.Add(settlingNew).Sub(now)
+			wait = max(wait, settling, min(rest, settlingNew))
+		}
+	}
+	return wait
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 func (a *applier) note(ctx context.Context, o Outcome) {

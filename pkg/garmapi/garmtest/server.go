@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +22,7 @@ const (
 	startLimit = 30 * time.Second
 	stopLimit  = 30 * time.Second
 	pollPause  = 20 * time.Millisecond
+	tailLines  = 80
 )
 
 // Options are what a test may want of a GARM.
@@ -40,7 +43,8 @@ type Server struct {
 	cmd    *exec.Cmd
 }
 
-// Start runs a GARM until the test ends, and returns when it answers. Its log is printed when the test fails.
+// Start runs a GARM until the test ends, and returns when it answers. When the test fails, the end of its log is printed,
+// without its debug lines.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	dir := t.TempDir()
@@ -65,7 +69,7 @@ func Start(t testing.TB, o Options) *Server {
 	t.Cleanup(func() {
 		s.Stop(t)
 		if t.Failed() {
-			t.Logf("GARM's log:\n%s", s.Log(t))
+			t.Logf("GARM's log:\n%s", tail(s.Log(t)))
 		}
 	})
 	s.Run(t)
@@ -115,6 +119,12 @@ func (s *Server) Log(t testing.TB) string {
 	text, err := os.ReadFile(s.log)
 	must(t, err)
 	return string(text)
+}
+
+// tail is the end of a log without its debug lines.
+func tail(log string) string {
+	lines := slices.DeleteFunc(strings.Split(log, "\n"), func(line string) bool { return strings.Contains(line, " level=DEBUG ") })
+	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
 }
 
 // FreePort returns a port of 127.0.0.1 that nothing listened on a moment ago.

@@ -1,0 +1,63 @@
+package reconcile
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/garm-charms/garm-charms/pkg/desired"
+	"github.com/garm-charms/garm-charms/pkg/plan"
+)
+
+// TestDeletionsComeLastAndTogether keeps GARM's workers from having to end one scale set while another one is deleted.
+func TestDeletionsComeLastAndTogether(t *testing.T) {
+	t.Parallel()
+	change := func(verb plan.Verb, name string) plan.Change {
+		return plan.Change{Verb: verb, Name: name, ScaleSet: &desired.ScaleSet{}}
+	}
+	changes := []plan.Change{
+		change(plan.Drain, "a"), change(plan.Delete, "a"), change(plan.Create, "a"),
+		change(plan.Drain, "b"), change(plan.Delete, "b"),
+		change(plan.Update, "c"),
+		{Verb: plan.Delete, Name: "organization", Entity: &desired.Entity{}},
+	}
+	var got [][]string
+	for part := range batches(changes) {
+		var names []string
+		for _, c := range part {
+			names = append(names, string(c.Verb)+" "+c.Name)
+		}
+		got = append(got, names)
+	}
+	assert.Equal(t, [][]string{
+		{"drain a", "drain b", "update c"},
+		{"delete a", "create a", "delete b"},
+		{"delete organization"},
+	}, got)
+}
+
+func TestSettlingTime(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	changed := func(verb plan.Verb, ago time.Duration) plan.Change {
+		return plan.Change{Verb: verb, ScaleSet: &desired.ScaleSet{Changed: now.Add(-ago)}}
+	}
+	for name, row := range map[string]struct {
+		changes []plan.Change
+		want    time.Duration
+	}{
+		"nothing":                      {},
+		"a drain":                      {[]plan.Change{changed(plan.Drain, time.Second)}, 0},
+		"deletion of an organisation":  {[]plan.Change{{Verb: plan.Delete, Entity: &desired.Entity{}}}, 0},
+		"deletion of an old scale set": {[]plan.Change{changed(plan.Delete, time.Hour)}, settling},
+		"of a new one":                 {[]plan.Change{changed(plan.Delete, time.Second)}, settlingNew - time.Second},
+		"of both":                      {[]plan.Change{changed(plan.Delete, time.Second), changed(plan.Delete, time.Hour)}, settlingNew - time.Second},
+		"of one from the future":       {[]plan.Change{changed(plan.Delete, -time.Hour)}, settlingNew},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, row.want, settlingTime(row.changes, now))
+		})
+	}
+}
