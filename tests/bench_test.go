@@ -57,6 +57,7 @@ const (
 	recordScript = `set -e
 charm=$(echo /var/lib/juju/agents/unit-*/charm) tools=$(echo /var/lib/juju/tools/unit-*)
 mkdir -p /bench/record /bench/replay /bench/answers
+chmod 777 /bench /bench/answers # the charm is not root
 for tool in "$tools"/*; do
 	cat >"/bench/record/${tool##*/}" <<RECORD
 #!/bin/bash
