@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	garmparams "github.com/cloudbase/garm/params"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -28,57 +29,78 @@ import (
 // to another. The next reconcile ends where one without a fault does, and in between no status says active that is not true.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	var together sync.WaitGroup // they mostly wait, so more of them go at once than the machine has cores
+	eachFault(t, func(t *testing.T, fault fault) {
+		l := newFaultLab(t)
+		for _, row := range l.faultRows() {
+			l.settle(row.from)
+			l.spoil(row, fault)
+			var said hook.Status
+			said, l.peer = l.reconcile(l.Context(), l.client, row.to)
+			l.assertReached(row.to, said, row.String())
+		}
+	})
+}
+
+// eachFault runs a test for each fault. They mostly wait, so more of them go at once than the machine has cores.
+func eachFault(t *testing.T, test func(*testing.T, fault)) {
+	t.Helper()
+	var together sync.WaitGroup
 	for name, fault := range faults() {
-		together.Go(func() {
-			t.Run(name, func(t *testing.T) {
-				l := newFaultLab(t)
-				for _, row := range l.faultRows() {
-					l.faultIn(row, fault)
-				}
-			})
-		})
+		together.Go(func() { t.Run(name, func(t *testing.T) { test(t, fault) }) })
 	}
 	together.Wait()
+}
+
+// TestFaultsOfRunners does the same where a runner that could not be set up is taken away: another takes its place, once.
+func TestFaultsOfRunners(t *testing.T) {
+	t.Parallel()
+	eachFault(t, func(t *testing.T, fault fault) {
+		l := newFaultLab(t)
+		idle := l.declared(func(d *configurator.Declared) { d.ScaleSet.MinIdleRunner = 1 })
+		l.settle(idle)
+		broken := l.runner(garmparams.RunnerPending)
+		l.server.Say(t, broken, "failed", "no disk")
+
+		l.spoil(faultRow{"DELETE", "/instances/" + broken + "$", idle, idle}, fault)
+		l.settle(idle) // the first look that takes the runner away tells why it was not set up
+		assert.NotEqual(t, broken, l.runner(garmparams.RunnerPending))
+	})
 }
 
 // TestFaultsOfTheSession does the same to what comes before: GARM's first run, the login and GARM's URLs.
 func TestFaultsOfTheSession(t *testing.T) {
 	t.Parallel()
-	for name, fault := range faults() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			saboteur := newSaboteur(t, garmtest.Start(t, garmtest.Options{}).URL)
-			c := charm{
-				tools: hook.NewTools(hook.Env{}, idleTools{}), log: slog.New(slog.DiscardHandler),
-				garm: garmapi.New(saboteur.URL, fault.patience()),
+	eachFault(t, func(t *testing.T, fault fault) {
+		saboteur := newSaboteur(t, garmtest.Start(t, garmtest.Options{}).URL)
+		c := charm{
+			tools: hook.NewTools(hook.Env{}, idleTools{}), log: slog.New(slog.DiscardHandler),
+			garm: garmapi.New(saboteur.URL, fault.patience()),
+		}
+		in := inputs{keys: keys{admin: admin()}}
+		for _, route := range []string{"/first-run", "/auth/login", "/controller"} {
+			in.options.ExternalURL = "http://garm.example" + route // GARM's URLs are to change each time
+			method := http.MethodPost
+			if route == "/controller" {
+				method = http.MethodPut
 			}
-			in := inputs{keys: keys{admin: admin()}}
-			for _, route := range []string{"/first-run", "/auth/login", "/controller"} {
-				in.options.ExternalURL = "http://garm.example" + route // GARM's URLs are to change each time
-				method := http.MethodPost
-				if route == "/controller" {
-					method = http.MethodPut
-				}
-				saboteur.arm(method, route+"$", fault.strike)
-				ctx, kill := context.WithCancel(t.Context())
-				defer kill()
-				saboteur.kill = kill
-				said, err := c.openSession(ctx, &in)
-				require.NoError(t, err)
-				require.True(t, saboteur.struck(), "%s: the request was not made", route)
-				assert.Equal(t, hook.Maintenance, said.Level, route)
-				saboteur.catchUp()
+			saboteur.arm(method, route+"$", fault.strike)
+			ctx, kill := context.WithCancel(t.Context())
+			defer kill()
+			saboteur.kill = kill
+			said, err := c.openSession(ctx, &in)
+			require.NoError(t, err)
+			require.True(t, saboteur.struck(), "%s: the request was not made", route)
+			assert.Equal(t, hook.Maintenance, said.Level, route)
+			saboteur.catchUp()
 
-				said, err = c.openSession(t.Context(), &in)
-				require.NoError(t, err)
-				assert.Empty(t, said, route)
-				have, err := c.garm.Controller(t.Context())
-				require.NoError(t, err)
-				assert.Equal(t, c.urls(&in), garmapi.URLsOf(have), route)
-			}
-		})
-	}
+			said, err = c.openSession(t.Context(), &in)
+			require.NoError(t, err)
+			assert.Empty(t, said, route)
+			have, err := c.garm.Controller(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, c.urls(&in), garmapi.URLsOf(have), route)
+		}
+	})
 }
 
 // idleTools are hook tools that take everything.
@@ -95,6 +117,8 @@ type faultRow struct {
 	method, path string // path is a regular expression, below /api/v1
 	from, to     *configurator.Declared
 }
+
+func (r faultRow) String() string { return r.method + " " + r.path }
 
 func (l *faultLab) faultRows() []faultRow {
 	const id = "/[^/]+$"
@@ -146,6 +170,7 @@ type faultLab struct {
 	*testing.T
 
 	forge    *garmtest.Forge
+	server   *garmtest.Server
 	saboteur *saboteur
 	client   *garmapi.Client
 	key      secret.Value
@@ -164,8 +189,8 @@ func newFaultLab(t *testing.T, providers ...string) *faultLab {
 	for _, entity := range []string{"orgs/acme", "repos/acme/widgets", "enterprises/acme-inc"} {
 		l.forge.Do(t, "POST", "/entities", fmt.Sprintf(`{"entity":%q}`, entity))
 	}
-	server := garmtest.Start(t, garmtest.Options{Provider: "cloud", Others: providers, Forge: l.forge})
-	l.saboteur = newSaboteur(t, server.URL)
+	l.server = garmtest.Start(t, garmtest.Options{Provider: "cloud", Others: providers, Forge: l.forge})
+	l.saboteur = newSaboteur(t, l.server.URL)
 	l.client = garmapi.New(l.saboteur.URL, garmapi.Options{})
 	require.NoError(t, l.client.FirstRun(t.Context(), admin()))
 	require.NoError(t, l.client.Login(t.Context(), admin().Username, admin().Password))
@@ -193,25 +218,34 @@ func (l *faultLab) declared(changes ...func(*configurator.Declared)) *configurat
 	return &d
 }
 
-// faultIn goes one row's way.
-func (l *faultLab) faultIn(row faultRow, fault fault) {
+// spoil goes one row's way, from where it begins, with the fault in it.
+func (l *faultLab) spoil(row faultRow, fault fault) {
 	l.Helper()
-	l.settle(row.from)
 	l.saboteur.arm(row.method, row.path, fault.strike)
 	ctx, kill := context.WithCancel(l.Context())
 	defer kill()
 	l.saboteur.kill = kill
 	said, memory := l.reconcile(ctx, l.session(fault.patience()), row.to)
-	what := fmt.Sprintf("%s %s", row.method, row.path)
-	require.True(l, l.saboteur.struck(), "%s: the request was not made", what)
+	require.True(l, l.saboteur.struck(), "%s: the request was not made", row)
 	if ctx.Err() == nil {
 		l.peer = memory
-		assert.NotEqual(l, hook.Active, said.Level, "%s: %s", what, said.Message)
+		assert.NotEqual(l, hook.Active, said.Level, "%s: %s", row, said.Message)
 	}
 	l.saboteur.catchUp()
+}
 
-	said, l.peer = l.reconcile(l.Context(), l.client, row.to)
-	l.assertReached(row.to, said, what)
+// runner is the only one, once it is running and its state is as given.
+func (l *faultLab) runner(state garmparams.RunnerStatus) (name string) {
+	l.Helper()
+	require.Eventually(l, func() bool {
+		runners, err := l.client.AllInstances(l.Context())
+		if err != nil || len(runners) != 1 || runners[0].Status != "running" || runners[0].RunnerStatus != state {
+			return false
+		}
+		name = runners[0].Name
+		return true
+	}, 60*time.Second, 100*time.Millisecond)
+	return name
 }
 
 // reconcile is one hook: what it says, and what it would remember.

@@ -3,7 +3,9 @@
 package garmtest
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -113,6 +115,29 @@ func (s *Server) Stop(t testing.TB) {
 	s.cmd = nil
 }
 
+// Say lets a runner tell GARM how it is, as the script that sets it up does: status is such as "idle" or "failed" (GARM
+// params/params.go, RunnerStatus).
+func (s *Server) Say(t testing.TB, runner, status, message string) {
+	t.Helper()
+	order, err := os.ReadFile(filepath.Join(filepath.Dir(s.config), runner+".json"))
+	must(t, err)
+	var machine struct {
+		Token string `json:"instance-token"`
+	}
+	must(t, json.Unmarshal(order, &machine))
+	body, err := json.Marshal(map[string]string{"status": status, "message": message})
+	must(t, err)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/api/v1/callbacks/status", bytes.NewReader(body))
+	must(t, err)
+	req.Header.Set("Authorization", "Bearer "+machine.Token)
+	res, err := http.DefaultClient.Do(req)
+	must(t, err)
+	defer closing(t, res.Body)
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("GARM answered %s when %s said it is %s", res.Status, runner, status)
+	}
+}
+
 // Log returns what GARM logged so far.
 func (s *Server) Log(t testing.TB) string {
 	t.Helper()
@@ -179,7 +204,9 @@ disable_auth = true
 const script = `#!/bin/sh
 case "$GARM_COMMAND" in
 CreateInstance)
-    name=$(sed 's/^{"name":"\([^"]*\)".*/\1/')
+    order=$(cat)
+    name=$(printf %s "$order" | sed 's/^{"name":"\([^"]*\)".*/\1/')
+    printf %s "$order" >"${0%/*}/$name.json"
     echo "{\"provider_id\":\"$name\",\"name\":\"$name\",\"os_type\":\"linux\",\"os_arch\":\"amd64\",\"status\":\"running\"}"
     ;;
 ListInstances)
