@@ -112,8 +112,12 @@ func (f Findings) scaleSetID(want desired.ScaleSet) uint {
 	return 0
 }
 
-// failure is why a wanted scale set does not stand as declared; empty if it does.
+// failure is why a wanted scale set does not stand as declared; empty if it does. When GARM cannot work for its entity, the
+// reason is there: GARM only answers 500 to what it cannot do at GitHub.
 func (f Findings) failure(want desired.ScaleSet) string {
+	if reason := f.idleEntity(want.Entity); reason != "" {
+		return reason
+	}
 	credentials := f.credentialsOf(want.Entity)
 	for _, o := range f.Report.Outcomes {
 		if o.Err == nil {
@@ -126,7 +130,7 @@ func (f Findings) failure(want desired.ScaleSet) string {
 	if failed := f.failedRunner(want); failed != nil {
 		return FailedRunner(*failed)
 	}
-	return f.idleEntity(want.Entity)
+	return ""
 }
 
 // idleEntity is why GARM does not work for an entity; empty if it does, or is about to.

@@ -180,6 +180,16 @@ func TestJudge(t *testing.T) {
 			"blocked: small: GARM has another template of that name; rename or delete it there",
 		},
 		{"entity does not work", func(p *pass) { p.have.Entities[0].Failure = "bad credentials" }, not("pending", "GARM cannot work for organization acme: bad credentials"), "waiting: small: GARM cannot work for organization acme: bad credentials"},
+		{
+			"the new name cannot be had because the entity does not work", func(p *pass) {
+				p.want.ScaleSets = slices.Clone(p.want.ScaleSets)
+				p.want.ScaleSets[0].Name = "new"
+				p.have.Entities[0].Failure = "bad credentials"
+				p.fails = map[string]string{"create scale set new of organization acme": "GARM answered 500"}
+			},
+			configurator.Answer{Status: "pending", Message: "GARM cannot work for organization acme: bad credentials", TemplateID: "12", ProviderName: "cloud"},
+			"waiting: small: GARM cannot work for organization acme: bad credentials (and 1 more)",
+		},
 		{"entity is starting", func(p *pass) { p.have.Entities[0].Failure = "pool manager is starting up" }, ready, "active: 1 scale set, 2/3 runners"},
 		{"entity has started", func(p *pass) { p.have.Entities[0].Failure = "no cache found for entity uuid" }, ready, "active: 1 scale set, 2/3 runners"},
 		{"entity renews", func(p *pass) { p.have.Entities[0].Failure = "cache expired for entity uuid" }, ready, "active: 1 scale set, 2/3 runners"},

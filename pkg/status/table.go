@@ -230,7 +230,9 @@ func table() [words]entry {
 			hook.Waiting, "%s",
 			[]any{"small: cannot create scale set \"small\": GARM answered 500 and tells the reason only in its log"},
 			theGARM,
-			"a change in GARM failed; every event tries again", nothing + ", unless it stays: the reason is GARM's or GitHub's",
+			"a change in GARM failed; every event tries again",
+			nothing + "; if it stays, look at what it names: GitHub answers 401 or 404 to an App ID, installation and key that do " +
+				"not fit together, and 403 to an App that lacks a permission",
 		},
 		pending: {
 			hook.Maintenance, "%s",
