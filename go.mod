@@ -6,6 +6,7 @@ require (
 	github.com/canonical/pebble v1.32.1
 	github.com/cloudbase/garm v0.2.1
 	github.com/cloudbase/garm-provider-common v0.1.9
+	github.com/go-json-experiment/json v1.27.2
 	github.com/go-openapi/runtime v0.29.5
 	github.com/go-playground/validator/v10 v10.30.6
 	github.com/juju/charm/v12 v12.1.0

@@ -29,6 +29,7 @@ func (c charm) actions() map[string]func(context.Context) (map[string]string, er
 		"show-template":   c.showTemplate,
 
 		"recreate-scaleset": c.recreateScaleSet,
+		"restore-template":  c.restoreTemplate,
 		"rotate-runners":    c.rotateRunners,
 	}
 }
@@ -224,41 +225,60 @@ func (c charm) rotateRunners(ctx context.Context) (map[string]string, error) {
 	return status.Rotated(set, report), nil
 }
 
-// look logs in to a GARM that has been set up, and reads what it has. It writes nothing.
+// restoreTemplate is for a template that cannot be used, was edited or is that of an older GARM.
+func (c charm) restoreTemplate(ctx context.Context) (map[string]string, error) {
+	if _, err := c.enter(ctx); err != nil {
+		return nil, err
+	}
+	if err := reconcile.RestoreSystemTemplate(ctx, c.garm); err != nil {
+		return nil, refusal(status.Down(err))
+	}
+	return c.reconcileNow(ctx)
+}
+
+// look reads what a GARM that has been set up has. It writes nothing.
 func (c charm) look(ctx context.Context) (keys, reconcile.Observation, error) {
-	var none reconcile.Observation
+	known, err := c.enter(ctx)
+	if err != nil {
+		return keys{}, reconcile.Observation{}, err
+	}
+	now, err := reconcile.Observe(ctx, c.garm)
+	if err != nil {
+		return keys{}, now, refusal(status.Down(err))
+	}
+	return known, now, nil
+}
+
+// enter logs in to a GARM that has been set up.
+func (c charm) enter(ctx context.Context) (keys, error) {
 	if err := c.refuseStandby(ctx); err != nil {
-		return keys{}, none, err
+		return keys{}, err
 	}
 	known, err := c.secrets(ctx, func(context.Context) (bool, error) { return false, nil })
 	if errors.Is(err, hook.ErrSecretNotFound) {
-		return keys{}, none, refusal(status.NotSetUp())
+		return keys{}, refusal(status.NotSetUp())
 	}
 	if err != nil {
-		return keys{}, none, err
+		return keys{}, err
 	}
 	if !c.containerAnswers(ctx) {
-		return keys{}, none, refusal(status.NoContainer(workload.Container).Message)
+		return keys{}, refusal(status.NoContainer(workload.Container).Message)
 	}
 	waiting, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	if err := c.garm.Ready(waiting); err != nil {
-		return keys{}, none, refusal(status.Down(err))
+		return keys{}, refusal(status.Down(err))
 	}
 	err = c.garm.Login(ctx, known.admin.Username, known.admin.Password)
 	switch {
 	case errors.Is(err, garmapi.ErrNotInitialised):
-		return keys{}, none, refusal(status.NotSetUp())
+		return keys{}, refusal(status.NotSetUp())
 	case errors.Is(err, garmapi.ErrBadCredentials):
-		return keys{}, none, refusal(status.LoginRefused().Message)
+		return keys{}, refusal(status.LoginRefused().Message)
 	case err != nil:
-		return keys{}, none, refusal(status.Down(err))
+		return keys{}, refusal(status.Down(err))
 	}
-	now, err := reconcile.Observe(ctx, c.garm)
-	if err != nil {
-		return keys{}, none, refusal(status.Down(err))
-	}
-	return known, now, nil
+	return known, nil
 }
 
 func (c charm) refuseStandby(ctx context.Context) error {

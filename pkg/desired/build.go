@@ -190,7 +190,7 @@ func (b *builder) render(o bootstrap.Options) rendering {
 	r.data, r.err = bootstrap.Template(b.base, o)
 	var noPlace *bootstrap.AnchorError
 	if errors.As(r.err, &noPlace) {
-		r.err = fmt.Errorf("%w; restore %s in GARM, or reset the runner options", r.err, SystemTemplate)
+		r.err = fmt.Errorf("%w; run garm's action restore-template to have %s as GARM ships it, or reset the runner options", r.err, SystemTemplate)
 	}
 	r.description = Mark(string(r.data))
 	b.renderings[o] = r

@@ -271,7 +271,7 @@ func TestBuildWithTemplateThatHasNoPlaceForOptions(t *testing.T) {
 	assert.Equal(t, []desired.Conflict{{
 		Application: "small",
 		Reason: `cannot make the runner template: cannot put runner options into the template: ` +
-			`it has the line "sendStatus \"configuring runner\"" 0 times, not once; restore github_linux in GARM, or reset the runner options`,
+			`it has the line "sendStatus \"configuring runner\"" 0 times, not once; run garm's action restore-template to have github_linux as GARM ships it, or reset the runner options`,
 	}}, conflicts)
 	require.Len(t, state.ScaleSets, 1, "without options, no place is needed")
 }

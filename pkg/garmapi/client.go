@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"sync"
@@ -15,6 +16,9 @@ import (
 	garm "github.com/cloudbase/garm/client"
 	"github.com/cloudbase/garm/client/login"
 	"github.com/cloudbase/garm/params"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/go-openapi/runtime"
 	httptransport "github.com/go-openapi/runtime/client"
 
 	"github.com/garm-charms/garm-charms/pkg/secret"
@@ -80,10 +84,15 @@ func New(baseURL string, opts Options) *Client {
 		http: &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}},
 	}
 	wire := httptransport.NewWithClient(u.Host, u.JoinPath(garm.DefaultBasePath).Path, []string{u.Scheme}, c.http)
+	wire.Consumers[runtime.JSONMime] = runtime.ConsumerFunc(decode)
 	wire.Debug = false // the environment variable DEBUG would print request bodies, secrets included
 	c.api = garm.New(&transport{client: c, wire: wire}, nil)
 	return c
 }
+
+// decode reads one JSON value, and returns io.EOF when there is none. GARM's list of many scale sets is megabytes, which the
+// decoder of the runtime takes twice as long for.
+func decode(body io.Reader, into any) error { return json.UnmarshalDecode(jsontext.NewDecoder(body), into) }
 
 // Ready waits until GARM answers HTTP at all, whatever it answers: it opens its port last and has no health route. When
 // ctx ends first the error is ErrStarting if GARM refused connections.

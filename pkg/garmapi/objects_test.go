@@ -241,7 +241,7 @@ func TestTemplates(t *testing.T) {
 
 	_, err = c.UpdateTemplate(ctx, system.ID, params.UpdateTemplateParams{Data: []byte("edited")})
 	require.NoError(t, err)
-	require.NoError(t, c.RestoreTemplates(ctx))
+	require.NoError(t, c.RestoreSystemTemplate(ctx, common.Linux, params.GithubEndpointType))
 	restored, err := c.Template(ctx, system.ID)
 	require.NoError(t, err)
 	assert.Equal(t, shipped.Data, restored.Data)

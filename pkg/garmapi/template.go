@@ -49,10 +49,11 @@ func (c *Client) DeleteTemplate(ctx context.Context, id uint) error {
 	return named(err, "delete template %d", id)
 }
 
-// RestoreTemplates puts GARM's own templates back to what its release ships. An upgrade of GARM does not refresh them.
-func (c *Client) RestoreTemplates(ctx context.Context) error {
-	p := templates.NewRestoreTemplatesParamsWithContext(ctx).WithBody(params.RestoreTemplateRequest{RestoreAll: true})
-	return named(c.api.Templates.RestoreTemplates(p, nil), "restore GARM's templates")
+// RestoreSystemTemplate puts GARM's own template back to what its release ships, also one that was deleted. An upgrade of GARM
+// does not refresh it (GARM database/sql/sql.go, ensureTemplates).
+func (c *Client) RestoreSystemTemplate(ctx context.Context, osType common.OSType, forge params.EndpointType) error {
+	p := templates.NewRestoreTemplatesParamsWithContext(ctx).WithBody(params.RestoreTemplateRequest{OSType: osType, Forge: forge})
+	return named(c.api.Templates.RestoreTemplates(p, nil), "restore GARM's template for %s runners of %s", osType, forge)
 }
 
 // SystemTemplate finds GARM's own template, the one that a scale set without a template of its own uses. A template of

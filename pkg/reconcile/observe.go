@@ -92,10 +92,15 @@ func (l *lists) readTemplates(ctx context.Context, client *garmapi.Client) (err 
 	}
 	system, found := garmapi.SystemTemplate(l.templates, params.Linux, garmparams.GithubEndpointType)
 	if !found {
-		return fmt.Errorf("cannot find GARM's system template %s; restore it: garm-cli template restore", desired.SystemTemplate)
+		return fmt.Errorf("cannot find GARM's system template %s; run garm's action restore-template", desired.SystemTemplate)
 	}
 	l.system, err = client.Template(ctx, system.ID)
 	return err
+}
+
+// RestoreSystemTemplate puts Observation.System back to what the release of GARM ships.
+func RestoreSystemTemplate(ctx context.Context, client *garmapi.Client) error {
+	return client.RestoreSystemTemplate(ctx, params.Linux, garmparams.GithubEndpointType)
 }
 
 // template is what a scale set has of one.

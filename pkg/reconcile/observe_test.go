@@ -101,8 +101,8 @@ func TestObserveWithoutSystemTemplate(t *testing.T) {
 	l := newLab(t, garmapi.Options{})
 	require.NoError(t, l.client.DeleteTemplate(t.Context(), l.observe().System.ID))
 	_, err := reconcile.Observe(t.Context(), l.client)
-	require.EqualError(t, err, "cannot find GARM's system template github_linux; restore it: garm-cli template restore")
-	require.NoError(t, l.client.RestoreTemplates(t.Context()))
+	require.EqualError(t, err, "cannot find GARM's system template github_linux; run garm's action restore-template")
+	require.NoError(t, reconcile.RestoreSystemTemplate(t.Context(), l.client))
 	l.observe()
 }
 
