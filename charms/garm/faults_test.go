@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -73,7 +74,7 @@ func TestFaultsOfTheSession(t *testing.T) {
 	eachFault(t, func(t *testing.T, fault fault) {
 		saboteur := newSaboteur(t, garmtest.Start(t, garmtest.Options{}).URL)
 		c := charm{
-			tools: hook.NewTools(hook.Env{}, idleTools{}), log: slog.New(slog.DiscardHandler),
+			tools: hook.NewTools(hook.Env{}, &tools{}), log: slog.New(slog.DiscardHandler),
 			garm: garmapi.New(saboteur.URL, fault.patience()),
 		}
 		in := inputs{keys: keys{admin: admin()}}
@@ -103,10 +104,20 @@ func TestFaultsOfTheSession(t *testing.T) {
 	})
 }
 
-// idleTools are hook tools that take everything.
-type idleTools struct{}
-
-func (idleTools) Run(context.Context, hook.Call) ([]byte, error) { return nil, nil }
+// TestOtherPasswordIsRefused has a GARM whose admin has another password than the secret says: nothing is set up anew.
+func TestOtherPasswordIsRefused(t *testing.T) {
+	t.Parallel()
+	server := garmtest.Start(t, garmtest.Options{})
+	require.NoError(t, garmapi.New(server.URL, garmapi.Options{}).FirstRun(t.Context(), admin()))
+	c := charmWith(t, &tools{})
+	c.garm = garmapi.New(server.URL, garmapi.Options{})
+	in := inputs{keys: keys{admin: admin()}}
+	in.keys.admin.Password = secret.New("another-quagmire-54-ocelot-prairie")
+	said, err := c.openSession(t.Context(), &in)
+	require.NoError(t, err)
+	assert.Equal(t, status.LoginRefused(), said)
+	assert.Equal(t, 1, strings.Count(server.Log(t), "uri=/api/v1/first-run "), "the test's own")
+}
 
 func admin() garmapi.Admin {
 	return garmapi.Admin{Username: "admin", Password: secret.New("quagmire-lantern-54-ocelot-prairie"), Email: "admin@garm.local", FullName: "Admin"}

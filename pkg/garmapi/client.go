@@ -92,7 +92,9 @@ func New(baseURL string, opts Options) *Client {
 
 // decode reads one JSON value, and returns io.EOF when there is none. GARM's list of many scale sets is megabytes, which the
 // decoder of the runtime takes twice as long for.
-func decode(body io.Reader, into any) error { return json.UnmarshalDecode(jsontext.NewDecoder(body), into) }
+func decode(body io.Reader, into any) error {
+	return json.UnmarshalDecode(jsontext.NewDecoder(body), into)
+}
 
 // Ready waits until GARM answers HTTP at all, whatever it answers: it opens its port last and has no health route. When
 // ctx ends first the error is ErrStarting if GARM refused connections.
