@@ -177,8 +177,9 @@ func (b *Bed) startModel(context.Context) error {
 	return nil
 }
 
-// bootLimit is how long GARM may take to have a runner booted: it asks its provider 15 s after a scale set was made.
-const bootLimit = 90 * time.Second
+// bootLimit is how long GARM may take to have a runner booted: it asks its provider 15 s after a scale set was made, and cannot
+// listen for jobs while GitHub holds the session of a GARM that was killed, which is minutes.
+const bootLimit = 5 * time.Minute
 
 // Image is what the image builder builds: docker and the collector's snap are in it, and GitHub's runner is not.
 func Image() runner.Config {
