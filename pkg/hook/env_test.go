@@ -78,6 +78,10 @@ func TestParseEnvEvents(t *testing.T) {
 			env:  map[string]string{"JUJU_DISPATCH_PATH": "hooks/app-pebble-ready", "JUJU_WORKLOAD_NAME": "app"},
 			want: hook.Event{Kind: hook.KindPebbleReady, Name: "app-pebble-ready", Workload: "app"},
 		},
+		"pebble check": {
+			env:  map[string]string{"JUJU_DISPATCH_PATH": "hooks/app-pebble-check-failed", "JUJU_WORKLOAD_NAME": "app", "JUJU_PEBBLE_CHECK_NAME": "garm"},
+			want: hook.Event{Kind: hook.KindPebbleCheckFailed, Name: "app-pebble-check-failed", Workload: "app"},
+		},
 		"secret": {
 			env: map[string]string{
 				"JUJU_DISPATCH_PATH":   "hooks/secret-remove",
