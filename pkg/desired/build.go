@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -50,7 +49,7 @@ func Build(declarations []Declaration, base []byte) (State, []Conflict) {
 	b := builder{
 		base:        base,
 		endpoints:   map[string]claimedEndpoint{},
-		credentials: map[string]Credential{},
+		credentials: map[string]claimedCredential{},
 		entities:    map[EntityRef]claim{},
 		scaleSets:   map[ScaleSetKey]string{},
 		providers:   map[string]string{},
@@ -75,10 +74,16 @@ type claim struct {
 	application string
 }
 
+// claimedCredential likewise.
+type claimedCredential struct {
+	Credential
+	application string
+}
+
 type builder struct {
 	base        []byte
 	endpoints   map[string]claimedEndpoint
-	credentials map[string]Credential
+	credentials map[string]claimedCredential
 	entities    map[EntityRef]claim
 	scaleSets   map[ScaleSetKey]string // to the application that has it
 	providers   map[string]string      // likewise
@@ -107,7 +112,9 @@ func (b *builder) add(d Declaration) error {
 	if err := b.claimEndpoint(d); err != nil {
 		return err
 	}
-	b.credentials[credential.Name] = credential
+	if _, known := b.credentials[credential.Name]; !known {
+		b.credentials[credential.Name] = claimedCredential{Credential: credential, application: d.Application}
+	}
 	if _, known := b.entities[entity.EntityRef]; !known {
 		b.entities[entity.EntityRef] = claim{Entity: entity, application: d.Application}
 	}
@@ -131,7 +138,7 @@ func (b *builder) contradiction(d Declaration, credential Credential, entity Ent
 		return fmt.Errorf("%s is registered with the GitHub App or token of %s; give both the same", entity, other.application)
 	}
 	if other, known := b.credentials[credential.Name]; known && other.Description != credential.Description {
-		return fmt.Errorf("another application gives the same credential another %s; give both the same", secretOption(d))
+		return fmt.Errorf("%s gives another %s for the same credential; give both the same", other.application, secretOption(d))
 	}
 	return nil
 }
@@ -271,7 +278,10 @@ func JoinLabels(labels []string) string {
 }
 
 func (b *builder) state() State {
-	s := State{Templates: b.templates, ScaleSets: b.sets, Credentials: slices.Collect(maps.Values(b.credentials))}
+	s := State{Templates: b.templates, ScaleSets: b.sets}
+	for _, credential := range b.credentials {
+		s.Credentials = append(s.Credentials, credential.Credential)
+	}
 	for _, endpoint := range b.endpoints {
 		s.Endpoints = append(s.Endpoints, endpoint.Endpoint)
 	}

@@ -212,7 +212,7 @@ func TestBuildConflicts(t *testing.T) {
 		},
 		{
 			"key of an App", declared("second", key(pkcs1PEM(keyTwo()))),
-			"another application gives the same credential another github-app-private-key; give both the same",
+			"first gives another github-app-private-key for the same credential; give both the same",
 		},
 		{
 			"certificate of a server", declared("second", server("https://ghes", "other"), org("another")),
@@ -224,7 +224,7 @@ func TestBuildConflicts(t *testing.T) {
 		},
 		{
 			"token of an entity", declared("second", server("https://ghes", "ca"), token("t2"), org("tokened")),
-			"another application gives the same credential another github-token; give both the same",
+			"zeroth gives another github-token for the same credential; give both the same",
 		},
 		{
 			"App of an entity with a token", declared("second", server("https://ghes", "ca"), org("tokened")),
@@ -261,9 +261,17 @@ func TestBuildKeepsTheFirstWhateverItsName(t *testing.T) {
 }
 
 func TestBuildConflictNamesTheFirstOfMany(t *testing.T) {
-	_, conflicts := desired.Build([]desired.Declaration{declared("first"), declared("second"), declared("third", app(43, 7))}, []byte(base))
-	require.Len(t, conflicts, 1)
-	assert.Contains(t, conflicts[0].Reason, "the GitHub App or token of first;")
+	for _, row := range []struct {
+		third desired.Declaration
+		want  string
+	}{
+		{declared("third", app(43, 7)), "the GitHub App or token of first;"},
+		{declared("third", key(pkcs1PEM(keyTwo()))), "first gives another github-app-private-key"},
+	} {
+		_, conflicts := desired.Build([]desired.Declaration{declared("first"), declared("second"), row.third}, []byte(base))
+		require.Len(t, conflicts, 1)
+		assert.Contains(t, conflicts[0].Reason, row.want)
+	}
 }
 
 func TestBuildWithTemplateThatHasNoPlaceForOptions(t *testing.T) {
