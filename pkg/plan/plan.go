@@ -5,6 +5,7 @@
 package plan
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/garm-charms/garm-charms/pkg/desired"
@@ -47,6 +48,14 @@ type Change struct {
 
 // String is the change as a line for a person: what and why.
 func (c Change) String() string { return string(c.Verb) + " " + c.Name + ": " + c.Why }
+
+// Count is a number of things for a person, the thing being given in the singular: "1 runner", "2 runners".
+func Count(number int, thing string) string {
+	if number != 1 {
+		thing += "s"
+	}
+	return strconv.Itoa(number) + " " + thing
+}
 
 // Deferral is a wanted thing that no change can bring about now.
 type Deferral struct {

@@ -271,7 +271,7 @@ template t-small
 scale-set small of=acme template=t-small runners=3 busy=1`,
 			plan: `
 drain scale set small of organization acme: no configurator declares it any more
-defer scale set small of organization acme: draining 3 runners of small, 1 of them with a job`,
+defer scale set small of organization acme: draining 3 runners of small, 1 with a job`,
 		},
 		{
 			summary: "draining goes on",
@@ -304,9 +304,9 @@ scale-set third of=acme disabled max=0 idle=1 runners=1`,
 drain scale set other of organization acme: no configurator declares it any more
 drain scale set small of organization acme: no configurator declares it any more
 drain scale set third of organization acme: no configurator declares it any more
-defer scale set other of organization acme: draining 1 runners of other
-defer scale set small of organization acme: draining 1 runners of small
-defer scale set third of organization acme: draining 1 runners of third`,
+defer scale set other of organization acme: draining 1 runner of other
+defer scale set small of organization acme: draining 1 runner of small
+defer scale set third of organization acme: draining 1 runner of third`,
 		},
 		{
 			summary: "wanted again while it drains",

@@ -33,9 +33,9 @@ func (d *differ) retire(have desired.ScaleSet, application, why string) (deleted
 }
 
 func drainText(s desired.ScaleSet) string {
-	text := fmt.Sprintf("draining %d runners of %s", len(s.Runners), s.Name)
+	text := fmt.Sprintf("draining %s of %s", Count(len(s.Runners), "runner"), s.Name)
 	if busy := s.CountRunners(desired.Busy); busy > 0 {
-		text += fmt.Sprintf(", %d of them with a job", busy)
+		text += fmt.Sprintf(", %d with a job", busy)
 	}
 	return text
 }

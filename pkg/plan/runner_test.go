@@ -79,7 +79,7 @@ func TestFailedRunnerOfUnwantedScaleSetGoes(t *testing.T) {
 	current.ScaleSets[0].Runners = []desired.Runner{runner("a", desired.Failed, 3)}
 	p := plan.Diff(current, desired.State{}, plan.Scope{Inventory: inventory})
 	assert.Contains(t, p.String(), `delete runner a: it could not be set up: "no space left"`)
-	assert.Contains(t, p.String(), "defer scale set small of organization acme: draining 1 runners of small")
+	assert.Contains(t, p.String(), "defer scale set small of organization acme: draining 1 runner of small")
 }
 
 func TestRotate(t *testing.T) {
@@ -138,7 +138,7 @@ func TestRecreate(t *testing.T) {
 		return plan.Diff(current, wanted(t, relabelled), plan.Scope{Inventory: inventory, Providers: set("cloud")})
 	}
 	assert.Equal(t, `drain scale set small of organization acme: it is to be made anew
-defer scale set small of organization acme: draining 1 runners of small
+defer scale set small of organization acme: draining 1 runner of small
 `, plans(served+" runners=1").String())
 	p := plans(served + " disabled max=0")
 	assert.Equal(t, `delete scale set small of organization acme: it is to be made anew

@@ -6,6 +6,7 @@ import (
 
 	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/hook"
+	"github.com/garm-charms/garm-charms/pkg/plan"
 )
 
 // NoContainer says that Pebble in the workload container does not answer yet.
@@ -31,12 +32,12 @@ func DatabaseWaits(postgresql, missing string) hook.Status {
 
 // DatabaseInUse says that the scale sets must go before the database can change.
 func DatabaseInUse(application, postgresql string, scaleSets int) hook.Status {
-	return databaseInUse.say(postgresql, scaleSets, application, postgresql)
+	return databaseInUse.say(postgresql, plan.Count(scaleSets, "scale set"), application, postgresql)
 }
 
 // DatabaseGone says that the database that the scale sets are in is not to be had.
 func DatabaseGone(application string, scaleSets int) hook.Status {
-	return databaseGone.say(scaleSets, application)
+	return databaseGone.say(plan.Count(scaleSets, "scale set"), application)
 }
 
 // NoPostgreSQL says that the container's GARM is too old for the database.
@@ -94,14 +95,11 @@ func Pending(what string) hook.Status { return pending.say(what) }
 
 // Serving is the status of a GARM that has everything as declared.
 func Serving(scaleSets, runners, most, outdated int) hook.Status {
-	noun := "scale sets"
-	if scaleSets == 1 {
-		noun = "scale set"
-	}
+	sets := plan.Count(scaleSets, "scale set")
 	if outdated > 0 {
-		return servingOutdated.say(scaleSets, noun, runners, most, outdated)
+		return servingOutdated.say(sets, runners, most, outdated)
 	}
-	return serving.say(scaleSets, noun, runners, most)
+	return serving.say(sets, runners, most)
 }
 
 // FailedRunner says that a runner could not be set up, in its own words; GARM makes another.

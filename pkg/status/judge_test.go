@@ -220,7 +220,7 @@ func TestJudge(t *testing.T) {
 				former := desired.ScaleSet{ScaleSetKey: desired.ScaleSetKey{Entity: organization("acme"), Name: "former"}, ID: 4, Runners: runners(1, 1)}
 				p.have.ScaleSets = append(p.have.ScaleSets, former)
 				p.inventory.ScaleSets[4] = plan.Owned{Application: "small"}
-			}, ready, "maintenance: draining 1 runners of former, 1 of them with a job",
+			}, ready, "maintenance: draining 1 runner of former, 1 with a job",
 		},
 		{
 			"a former scale set of nobody's drains", func(p *pass) {
