@@ -91,9 +91,6 @@ func (c charm) reconcile(ctx context.Context) (hook.Status, error) {
 	if err != nil {
 		return hook.Status{}, err
 	}
-	for _, p := range g.problems {
-		c.log.WarnContext(ctx, "configuration: "+p.String())
-	}
 	if len(g.problems) == 0 {
 		if err := g.builder.Request(ctx, c.tools, g.scaleSet.Provider, g.secrets.Password); err != nil {
 			return hook.Status{}, err
@@ -105,10 +102,29 @@ func (c charm) reconcile(ctx context.Context) (hook.Status, error) {
 	if err := configurator.Tidy(ctx, c.tools, c.env.Event, g.publications, g.scaleSet); err != nil {
 		return hook.Status{}, err
 	}
+	if err := c.logProblems(ctx, g.problems); err != nil {
+		return hook.Status{}, err
+	}
 	if obstacle := c.obstacle(g); obstacle.Level != "" {
 		return obstacle, hold(ctx, g.publications, obstacle.Message)
 	}
 	return c.publish(ctx, g)
+}
+
+// logProblems logs what is wrong, unless the unit's status says that an earlier dispatch has. The status names only the first of
+// them, so that a change of options is looked at in any case.
+func (c charm) logProblems(ctx context.Context, problems []runnerconfig.Problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	said, err := c.tools.UnitStatus(ctx)
+	if err != nil || said == status.Problems(problems) && c.env.Event.Kind != hook.KindConfigChanged {
+		return err
+	}
+	for _, p := range problems {
+		c.log.WarnContext(ctx, "configuration: "+p.String())
+	}
+	return nil
 }
 
 // obstacle is why nothing can be published; zero if it can.

@@ -77,10 +77,19 @@ const (
 	Blocked     StatusLevel = "blocked"
 )
 
-// Status is what `juju status` shows of a unit or an application.
+// Status is what `juju status` shows of a unit or an application, and what status-get prints of it.
 type Status struct {
-	Level   StatusLevel
-	Message string
+	Level   StatusLevel `json:"status"`
+	Message string      `json:"message"`
+}
+
+// UnitStatus returns what this unit's status was last set to, by the charm or, before its first, by Juju.
+func (t *Tools) UnitStatus(ctx context.Context) (Status, error) {
+	var said Status
+	if err := t.read(ctx, &said, "status-get", "--include-data", "--format=json"); err != nil {
+		return Status{}, fmt.Errorf("cannot read unit status: %w", err)
+	}
+	return said, nil
 }
 
 // SetStatus sets this unit's status. Juju shows it at once, whether or not the hook succeeds.

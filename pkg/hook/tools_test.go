@@ -157,6 +157,19 @@ func TestLeadershipIsReadOnce(t *testing.T) {
 	}
 }
 
+func TestUnitStatus(t *testing.T) {
+	t.Parallel()
+	const line = "status-get --include-data --format=json"
+	fake := newTools(t, map[string]answer{line: {Stdout: `{"message":"Set name","status":"blocked","status-data":{}}`}})
+	said, err := fake.hookTools().UnitStatus(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, hook.Status{Level: hook.Blocked, Message: "Set name"}, said)
+
+	fake = newTools(t, map[string]answer{line: {Stderr: "ERROR connection is shut down", Code: 1}})
+	_, err = fake.hookTools().UnitStatus(t.Context())
+	require.ErrorContains(t, err, "cannot read unit status: cannot run status-get")
+}
+
 func TestAnnounce(t *testing.T) {
 	t.Parallel()
 	const unit, application = "status-set -- active ready", "status-set --application -- active ready"
