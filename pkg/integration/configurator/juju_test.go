@@ -24,6 +24,7 @@ const relationID = "garm-configurator:1"
 // shows which tools are called; that they are called rightly is seen where Juju's own are.
 type juju struct {
 	t       *testing.T
+	dir     string   // of the charm
 	apps    []string // remote; none when there is no relation
 	units   []string // remote
 	bags    map[string]map[string]string
@@ -45,14 +46,14 @@ type secretRecord struct {
 func newJuju(t *testing.T) *juju {
 	t.Helper()
 	return &juju{
-		t: t, apps: []string{"garm"}, units: []string{"garm/0"}, bags: map[string]map[string]string{}, secrets: map[string]*secretRecord{},
+		t: t, dir: t.TempDir(), apps: []string{"garm"}, units: []string{"garm/0"}, bags: map[string]map[string]string{}, secrets: map[string]*secretRecord{},
 		refuse: map[string]error{},
 	}
 }
 
 // tools are those of a new dispatch.
 func (j *juju) tools() *hook.Tools {
-	return hook.NewTools(hook.Env{CharmDir: j.t.TempDir()}, j)
+	return hook.NewTools(hook.Env{CharmDir: j.dir}, j)
 }
 
 // taken returns the changes since it was last called.

@@ -7,6 +7,10 @@ package configurator
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/garm-charms/garm-charms/pkg/hook"
@@ -38,14 +42,20 @@ type Publication struct {
 	tools    *hook.Tools
 	relation hook.Relation
 	own      map[string]string
+	attempt  string // file that is there from a first declaration until the next dispatch
+	inVain   bool   // the dispatch before made one, and nothing came of it
 }
 
 // Application is the application at the other end; empty when it is not known.
 func (p Publication) Application() string { return p.relation.App }
 
-// CanDeclare tells whether there is anybody to read a first declaration. In a relation that is being removed before its other
-// side came nobody ever is, and Juju would fail the hook that grants a secret there, again and again.
-func (p Publication) CanDeclare() bool { return len(p.relation.Units) > 0 || p.own[providerKey] != "" }
+// CanDeclare tells whether to make a first declaration. In a relation that is being removed Juju fails the hook that grants a
+// secret, after it has ended, and runs it again and again, with no way to tell beforehand (Juju state/secrets.go,
+// GrantSecretAccess). So none is made before somebody is there to read it, and not again in the hook after one that came to
+// nothing: the removal can go on then, and in a relation that stays the next event tries again.
+func (p Publication) CanDeclare() bool {
+	return p.own[providerKey] != "" || len(p.relation.Units) > 0 && !p.inVain
+}
 
 // Publications lists the relations to publish in.
 func Publications(ctx context.Context, tools *hook.Tools, env hook.Env) ([]Publication, error) {
@@ -58,9 +68,15 @@ func Publications(ctx context.Context, tools *hook.Tools, env hook.Env) ([]Publi
 		if env.Event.Breaks(relation.ID) {
 			continue
 		}
-		p := Publication{tools: tools, relation: relation}
+		p := Publication{tools: tools, relation: relation, attempt: filepath.Join(env.CharmDir, ".first-"+relation.ID)}
 		if err := p.read(ctx, env.UnitName); err != nil {
 			return nil, err
+		}
+		switch err := os.Remove(p.attempt); {
+		case err == nil:
+			p.inVain = true
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("cannot forget the last declaration in relation %s: %w", relation.ID, err)
 		}
 		publications = append(publications, p)
 	}
@@ -80,6 +96,11 @@ func (p *Publication) read(ctx context.Context, unit string) (err error) {
 // Declare publishes the scale set with copies of its secrets. Nothing is written that is there already. Only the leader
 // may call it.
 func (p Publication) Declare(ctx context.Context, s runnerconfig.ScaleSet, secrets Secrets, application string) error {
+	if p.own[providerKey] == "" {
+		if err := os.WriteFile(p.attempt, nil, 0o600); err != nil {
+			return fmt.Errorf("cannot remember the declaration in relation %s: %w", p.relation.ID, err)
+		}
+	}
 	s.ProviderName = p.providerName(application)
 	copies, err := p.copies(ctx, s)
 	if err != nil {

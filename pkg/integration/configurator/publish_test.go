@@ -50,7 +50,7 @@ func values() configurator.Secrets {
 // publication is the relation in a new dispatch of small/0.
 func (j *juju) publication() configurator.Publication {
 	j.t.Helper()
-	all, err := configurator.Publications(j.t.Context(), j.tools(), hook.Env{UnitName: "small/0"})
+	all, err := configurator.Publications(j.t.Context(), j.tools(), hook.Env{UnitName: "small/0", CharmDir: j.dir})
 	require.NoError(j.t, err)
 	require.Len(j.t, all, 1)
 	return all[0]
@@ -71,6 +71,25 @@ func TestCanDeclare(t *testing.T) {
 	j.declare(scaleSet(), values())
 	j.units = nil
 	assert.True(t, j.publication().CanDeclare())
+}
+
+// Juju fails a hook that grants a secret in a relation that is being removed, and rolls back what it wrote: the hook after it
+// leaves the declaration out.
+func TestDeclarationInVainIsLeftOutOnce(t *testing.T) {
+	j := newJuju(t)
+	for range 2 {
+		require.True(t, j.publication().CanDeclare())
+		j.declare(scaleSet(), values())
+		delete(j.bags, "small/0")
+		require.False(t, j.publication().CanDeclare())
+	}
+	require.True(t, j.publication().CanDeclare())
+	j.declare(scaleSet(), values())
+	require.True(t, j.publication().CanDeclare())
+
+	// One that leads again later is not taken for one that failed.
+	delete(j.bags, "small/0")
+	require.True(t, j.publication().CanDeclare())
 }
 
 func TestDeclareWritesOnlyWhatIsNew(t *testing.T) {
@@ -182,7 +201,7 @@ func TestAnswerIsRead(t *testing.T) {
 	j.refuse["relation-get garm"] = hook.ErrRelationGone
 	assert.Equal(t, configurator.Answer{}, j.publication().Answer)
 	j.refuse["relation-get garm"] = errors.New("agent is gone")
-	_, err := configurator.Publications(t.Context(), j.tools(), hook.Env{UnitName: "small/0"})
+	_, err := configurator.Publications(t.Context(), j.tools(), hook.Env{UnitName: "small/0", CharmDir: j.dir})
 	require.ErrorContains(t, err, "agent is gone")
 
 	j = newJuju(t)
@@ -351,7 +370,7 @@ func TestPublishingWithoutJuju(t *testing.T) {
 	for _, tool := range []string{"relation-ids", "relation-list", "relation-get"} {
 		j := newJuju(t)
 		j.refuse[tool] = errors.New(tool + " failed")
-		_, err := configurator.Publications(t.Context(), j.tools(), hook.Env{UnitName: "small/0"})
+		_, err := configurator.Publications(t.Context(), j.tools(), hook.Env{UnitName: "small/0", CharmDir: j.dir})
 		require.ErrorContains(t, err, tool+" failed")
 		_, err = configurator.ReadAll(t.Context(), j.tools(), hook.Event{})
 		require.ErrorContains(t, err, tool+" failed")
