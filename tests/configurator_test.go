@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garm-charms/garm-charms/tests/bed"
+	"github.com/garm-charms/garm-charms/tests/juju"
 )
 
 // record is what the reader finds of small, with the secrets' contents instead of their URIs.
@@ -248,4 +249,47 @@ func TestConfiguratorShowsGarmsAnswer(t *testing.T) {
 		d.settle()
 		assert.Equal(t, row.want, d.status("small/0"))
 	}
+}
+
+// A relation that is removed while the first declaration is being made fails that hook, which Juju runs again, but no other.
+func TestConfiguratorSurvivesARelationThatIsTakenBack(t *testing.T) {
+	d := inParallel(t)
+	d.addSecrets()
+	d.deployReader()
+	d.deployBuilder()
+	d.deploy(d.charm, "small", bed.Basics("small"))
+	d.grantSecrets()
+	d.configureSecrets()
+	d.integrate("builder")
+	d.settle()
+	inCharm := func(script string) {
+		t.Helper()
+		cmd, err := d.ContainerCommand(d.ctx(), "small/0", "charm", "bash", "-ec", script)
+		require.NoError(t, err)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	inCharm(`cd /var/lib/juju/agents/unit-small-0/charm
+mv dispatch made
+cat >dispatch <<'DISPATCH'
+#!/bin/bash
+"${0%/*}/made" || exit
+[[ $JUJU_DISPATCH_PATH != *-joined ]] || status-set maintenance "held up"
+until [[ -e /tmp/go || $JUJU_DISPATCH_PATH != *-joined ]]; do sleep 0.05; done
+DISPATCH
+chmod +x dispatch`)
+
+	d.integrate("garm")
+	require.NoError(t, d.Until(d.ctx(), "the hook to be held up", func(juju.Status) bool { return d.status("small/0") == "maintenance: held up" }))
+	require.NoError(t, d.RemoveRelation(d.ctx(), "small", "garm"))
+	inCharm("touch /tmp/go")
+	require.NoError(t, d.Until(d.ctx(), "the relation to go", func(juju.Status) bool {
+		return d.status("small/0") == "blocked: Integrate garm: juju integrate small garm"
+	}))
+	assert.True(t, slices.ContainsFunc(d.DebugLog(), func(line juju.LogLine) bool { return strings.Contains(line.Message, "is not alive") }),
+		"the hook did not fail")
+	d.settle()
+	d.integrate("garm")
+	d.settle()
+	assert.Equal(t, "active: small published", d.status("small/0"))
 }
