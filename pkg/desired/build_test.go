@@ -182,6 +182,17 @@ template github_linux-small-acme-26bdda83
 template github_linux-small-acme-widgets-6b81eb36
 scale set small of organization acme: a with a, template "github_linux-small-acme-26bdda83"
 scale set small of repository acme/widgets: b with b, template "github_linux-small-acme-widgets-6b81eb36"`},
+		{"an organisation and an enterprise of one name, with one token", []desired.Declaration{
+			declared("a", token("t1"), name("small"), mirror(mirrorURL)), declared("b", token("t1"), name("small"), enterprise("Acme"), mirror(mirrorURL)),
+		}, `
+credential token-enterprise-acme: token t1 at github.com
+credential token-organization-acme: token t1 at github.com
+enterprise acme: token-enterprise-acme
+organization acme: token-organization-acme
+template github_linux-small-acme-26bdda83
+template github_linux-small-acme-5c3237df
+scale set small of enterprise acme: b with b, template "github_linux-small-acme-5c3237df"
+scale set small of organization acme: a with a, template "github_linux-small-acme-26bdda83"`},
 	} {
 		t.Run(row.summary, func(t *testing.T) {
 			state, conflicts := desired.Build(row.declarations, []byte(base))

@@ -14,6 +14,15 @@ import (
 // GitHubCom is the endpoint that GARM has from the start (GARM database/sql, seeded at first start).
 const GitHubCom = "github.com"
 
+// DotCom is GitHubCom as GARM makes it at its first start (GARM database/sql/sql.go, ensureGithubEndpoint). It has no mark: it is
+// GARM's own, also when it was deleted and is made anew.
+func DotCom() Endpoint {
+	return Endpoint{
+		Name: GitHubCom, Description: "The github.com endpoint",
+		BaseURL: "https://github.com", APIURL: "https://api.github.com/", UploadURL: "https://uploads.github.com/",
+	}
+}
+
 // longestName is what GARM's database has room for in the names of endpoints and credentials (GARM database/sql/models.go).
 const longestName = 64
 

@@ -148,6 +148,9 @@ func (c *Client) login(ctx context.Context) error {
 	if IsUnauthorized(err) {
 		err = &Error{Status: http.StatusUnauthorized, cause: ErrBadCredentials}
 	}
+	if err == nil && answer.Token == "" {
+		err = errors.New("its answer has no token")
+	}
 	if err != nil {
 		return named(err, "log in to GARM as %q", body.Username)
 	}

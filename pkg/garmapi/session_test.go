@@ -3,6 +3,8 @@ package garmapi_test
 import (
 	"context"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"sync"
 	"testing"
@@ -147,6 +149,19 @@ func TestWithoutLoginGARMRefuses(t *testing.T) {
 	_, err := c.Controller(t.Context())
 	assert.True(t, garmapi.IsUnauthorized(err), err)
 	assert.Equal(t, []string{"GET /controller"}, seen.take())
+}
+
+// What answers 200 to everything, such as a proxy in between, has opened no session.
+func TestLoginWithoutTokenIsNone(t *testing.T) {
+	t.Parallel()
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte("{}"))
+	}))
+	t.Cleanup(front.Close)
+	err := garmapi.New(front.URL, garmapi.Options{}).Login(t.Context(), "admin", secret.New(password))
+	require.EqualError(t, err, `cannot log in to GARM as "admin": its answer has no token`)
+	assert.False(t, garmapi.IsUnauthorized(err), "it says nothing about the password")
 }
 
 func TestReadyWaitsForGARM(t *testing.T) {

@@ -90,11 +90,17 @@ func (a arbitrary) garm() desired.State {
 	return s
 }
 
-// forge makes the credentials, and the endpoints that they are of.
+// forge makes the credentials, one at least, and the endpoints that they are of. GARM's own may have been deleted.
 func (a arbitrary) forge(s *desired.State, next func() uint) {
-	s.Endpoints = []desired.Endpoint{{Name: desired.GitHubCom, Description: "GARM's own"}}
+	isDeleted := a.IntN(4) == 0
+	always := "c0"
+	if isDeleted {
+		always = "c1"
+	} else {
+		s.Endpoints = []desired.Endpoint{{Name: desired.GitHubCom, Description: "GARM's own"}}
+	}
 	for _, name := range []string{"c0", "c1", "c2"} {
-		if !a.yes() && name != "c0" {
+		if (!a.yes() && name != always) || (isDeleted && name == "c0") {
 			continue
 		}
 		s.Credentials = append(s.Credentials, desired.Credential{ID: next(), Name: name, Description: a.description(name), Endpoint: endpointOf(name)})

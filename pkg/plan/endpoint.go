@@ -10,7 +10,18 @@ import (
 // EndpointName is Change.Name of the endpoint called name.
 func EndpointName(name string) string { return "endpoint " + name }
 
+// wantDotCom makes GARM's own endpoint anew: an operator can delete it, and GARM seeds it only when it has no other.
+func (d *differ) wantDotCom() {
+	own := desired.DotCom()
+	_, exists := d.have.endpoints[own.Name]
+	isOn := func(c desired.Credential) bool { return c.Endpoint == own.Name }
+	if !exists && slices.ContainsFunc(d.want.Credentials, isOn) {
+		d.change(Change{Verb: Create, Name: EndpointName(own.Name), Why: "it was deleted, and a configurator needs it", Endpoint: &own})
+	}
+}
+
 func (d *differ) wantEndpoints() {
+	d.wantDotCom()
 	for _, want := range d.want.Endpoints {
 		have, exists := d.have.endpoints[want.Name]
 		c := Change{Name: EndpointName(want.Name), Endpoint: &want}

@@ -5,6 +5,21 @@ import "testing"
 func TestDiffOfEndpoints(t *testing.T) {
 	for _, row := range []diffRow{
 		{
+			summary: "GARM's own was deleted", have: `endpoint github.com deleted`, want: `credential app`,
+			plan: `
+create endpoint github.com: it was deleted, and a configurator needs it
+create credential app: a configurator uses it`,
+		},
+		{
+			summary: "GARM's own was deleted, and nobody needs it", have: `endpoint github.com deleted`,
+			want: `
+endpoint ghes
+credential app endpoint=ghes`,
+			plan: `
+create endpoint ghes: a configurator names this GitHub server
+create credential app: a configurator uses it`,
+		},
+		{
 			summary: "a server comes with all that is on it",
 			want: `
 endpoint ghes

@@ -250,7 +250,7 @@ func (m *model) endRunners() {
 func (m *model) untouchable(scope plan.Scope) desired.State {
 	held := only(m.ScaleSets, func(s desired.ScaleSet) bool { return scope.Held[scope.Inventory.ScaleSets[s.ID].Application] })
 	s := desired.State{
-		Endpoints:   only(m.Endpoints, func(e desired.Endpoint) bool { return !desired.IsMarked(e.Description) }),
+		Endpoints:   only(m.Endpoints, func(e desired.Endpoint) bool { return !desired.IsMarked(e.Description) && e != desired.DotCom() }),
 		Credentials: only(m.Credentials, func(c desired.Credential) bool { return !desired.IsMarked(c.Description) }),
 		Entities:    only(m.Entities, func(e desired.Entity) bool { return !scope.Inventory.Entities[e.ID] }),
 		Templates: only(m.Templates, func(t desired.Template) bool {
@@ -311,6 +311,9 @@ func assertForgeReached(t *testing.T, have, want desired.State, deferred func(na
 		if !deferred("endpoint " + endpoint.Name) {
 			assert.Equal(t, endpoint.BaseURL, have.Endpoints[i].BaseURL)
 		}
+	}
+	for _, credential := range want.Credentials {
+		assert.True(t, slices.ContainsFunc(have.Endpoints, func(e desired.Endpoint) bool { return e.Name == credential.Endpoint }))
 	}
 	for _, entity := range want.Entities {
 		if deferred("endpoint " + entity.Endpoint) {

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,17 +15,17 @@ import (
 
 // world reads a state from text, with one object on each line, and the inventory of those that are not foreign:
 //
-//	endpoint NAME [made-from=TEXT] [url=TEXT] [ca=TEXT] [foreign]
+//	endpoint NAME [made-from=TEXT] [url=TEXT] [ca=TEXT] [foreign | deleted]
 //	credential NAME [made-from=TEXT] [endpoint=NAME] [foreign | pythons]
 //	organization NAME credential=NAME [endpoint=NAME] [foreign]
 //	template NAME [made-from=TEXT] [foreign | pythons]
 //	scale-set NAME of=ORGANIZATION [endpoint=NAME] [app=NAME] [template=NAME] [provider=NAME] [labels=A,B] [runners=N] [busy=N] [foreign]
 //
 // and the settings of a scale set: image, flavor, arch, group, idle, max, specs, prefix, timeout, disabled. Its application has its name,
-// unless said otherwise. GARM's IDs are the numbers of the lines.
+// unless said otherwise. GARM's IDs are the numbers of the lines. Its own endpoint is there unless it is deleted.
 func world(t *testing.T, text string) (desired.State, plan.Inventory) {
 	t.Helper()
-	var s desired.State
+	s := desired.State{Endpoints: []desired.Endpoint{desired.DotCom()}}
 	inventory := plan.Inventory{Entities: map[string]bool{}, ScaleSets: map[uint]plan.Owned{}}
 	id := uint(0)
 	for line := range strings.Lines(text) {
@@ -47,7 +48,7 @@ func world(t *testing.T, text string) (desired.State, plan.Inventory) {
 // wanted reads a state that has no IDs yet.
 func wanted(t *testing.T, text string) desired.State {
 	t.Helper()
-	s, _ := world(t, text)
+	s, _ := world(t, "endpoint github.com deleted\n"+text)
 	for i := range s.Entities {
 		s.Entities[i].ID = ""
 	}
@@ -74,6 +75,10 @@ func (o object) into(s *desired.State, inventory plan.Inventory, kind string) {
 	o.t.Helper()
 	switch kind {
 	case "endpoint":
+		if _, deleted := o.attributes["deleted"]; deleted {
+			s.Endpoints = slices.DeleteFunc(s.Endpoints, func(e desired.Endpoint) bool { return e.Name == o.name })
+			return
+		}
 		s.Endpoints = append(s.Endpoints, desired.Endpoint{Name: o.name, Description: o.description(), BaseURL: o.text("url", "https://"+o.name), CACertificate: o.text("ca", "")})
 	case "credential":
 		s.Credentials = append(s.Credentials, desired.Credential{ID: o.id, Name: o.name, Description: o.description(), Endpoint: o.text("endpoint", desired.GitHubCom)})

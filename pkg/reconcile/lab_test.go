@@ -87,12 +87,18 @@ func (l *lab) startGARM() {
 		Metadata: base + "/api/v1/metadata", Callback: base + "/api/v1/callbacks", Webhook: base + "/webhooks", Agent: base + "/agent",
 	})
 	require.NoError(l.t, err)
+	l.aim()
+	l.written()
+}
+
+// aim makes GARM's endpoint github.com that GitHub of the test's own.
+func (l *lab) aim() {
+	l.t.Helper()
 	api, upload := l.forge.URL+"/api/v3", l.forge.URL+"/api/uploads"
-	_, err = l.client.UpdateEndpoint(l.t.Context(), "github.com", params.UpdateGithubEndpointParams{
+	_, err := l.client.UpdateEndpoint(l.t.Context(), "github.com", params.UpdateGithubEndpointParams{
 		BaseURL: &l.forge.URL, APIBaseURL: &api, UploadBaseURL: &upload, CACertBundle: l.forge.CA(l.t),
 	})
 	require.NoError(l.t, err)
-	l.written()
 }
 
 func newKey(t testing.TB) secret.Value {

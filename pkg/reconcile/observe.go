@@ -26,7 +26,8 @@ type Observation struct {
 }
 
 // Observe reads everything that a plan is made from: one request for each kind of object, whatever their number, one for
-// the system template's content, and one for each entity that GARM does not work for and each runner that has failed.
+// the system template's content, and one for each entity that GARM does not work for, each runner that has failed and each
+// scale set whose extra specs the list lacks.
 func Observe(ctx context.Context, client *garmapi.Client) (Observation, error) {
 	var o Observation
 	var lists lists
@@ -186,11 +187,27 @@ func (o *Observation) takeScaleSets(ctx context.Context, client *garmapi.Client,
 		runners[i.ScaleSetID] = append(runners[i.ScaleSetID], r)
 	}
 	for _, s := range l.scaleSets {
+		s, err := whole(ctx, client, s)
+		if garmapi.IsNotFound(err) {
+			continue // it has gone since it was listed
+		}
+		if err != nil {
+			return err
+		}
 		set := observed(s, templates[s.TemplateID])
 		set.Runners = runners[s.ID]
 		o.ScaleSets = append(o.ScaleSets, set)
 	}
 	return nil
+}
+
+// whole is a scale set with all that it has. GARM means to leave the extra specs out of its list, and does not (GARM v0.2.1,
+// database/sql/scalesets.go, ListAllScaleSets, where one Omit undoes another). Each that the charm made has some.
+func whole(ctx context.Context, client *garmapi.Client, listed garmparams.ScaleSet) (garmparams.ScaleSet, error) {
+	if len(listed.ExtraSpecs) > 0 {
+		return listed, nil
+	}
+	return client.ScaleSet(ctx, listed.ID)
 }
 
 func runner(i garmparams.Instance) desired.Runner {

@@ -131,18 +131,24 @@ func TestObserveIsWholeAndShort(t *testing.T) {
 // without is a session with the same GARM that fails on one route.
 func (l *lab) without(route string) *garmapi.Client {
 	l.t.Helper()
+	return l.between(func(answer *http.Response) error {
+		if strings.TrimSuffix(answer.Request.URL.Path, "/") == "/api/v1"+route {
+			answer.StatusCode = http.StatusInternalServerError
+		}
+		return nil
+	})
+}
+
+// between is a session with the same GARM whose answers are changed.
+func (l *lab) between(change func(*http.Response) error) *garmapi.Client {
+	l.t.Helper()
 	target, err := url.Parse(l.server.URL)
 	require.NoError(l.t, err)
 	proxy := httputil.NewSingleHostReverseProxy(target)
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.TrimSuffix(r.URL.Path, "/") == "/api/v1"+route {
-			w.WriteHeader(http.StatusInternalServerError)
-			return
-		}
-		proxy.ServeHTTP(w, r)
-	}))
+	proxy.ModifyResponse = change
+	front := httptest.NewServer(proxy)
 	l.t.Cleanup(front.Close)
-	client := garmapi.New(front.URL, garmapi.Options{})
+	client := garmapi.New(front.URL, l.opts)
 	require.NoError(l.t, client.Login(l.t.Context(), l.admin.Username, l.admin.Password))
 	return client
 }

@@ -180,7 +180,7 @@ func Rotated(s desired.ScaleSet, r reconcile.Report) map[string]string {
 		if o.Err == nil {
 			replaced = append(replaced, o.Runner.Name)
 		} else {
-			failed = append(failed, o.Err.Error())
+			failed = append(failed, o.Runner.Name+": "+o.Err.Error())
 		}
 	}
 	results := map[string]string{

@@ -10,6 +10,7 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/integration/configurator"
 	"github.com/garm-charms/garm-charms/pkg/plan"
+	"github.com/garm-charms/garm-charms/pkg/reconcile"
 	"github.com/garm-charms/garm-charms/pkg/status"
 	"github.com/garm-charms/garm-charms/pkg/workload"
 )
@@ -98,6 +99,21 @@ func TestOneTemplateOrWhyNot(t *testing.T) {
 		status.NotOneScaleSet("x", nil, []desired.ScaleSet{one, two}))
 	assert.Equal(t, `2 scale sets are called "small": choose one with entity=acme or other`,
 		status.NotOneScaleSet("small", []desired.ScaleSet{one, two}, nil))
+}
+
+// Each runner that rotate-runners was about is named, with why it stays if it does.
+func TestRotated(t *testing.T) {
+	set := desired.ScaleSet{ScaleSetKey: desired.ScaleSetKey{Entity: organization("acme"), Name: "small"}, Runners: runners(4, 1)}
+	var report reconcile.Report
+	for i, err := range []error{nil, errors.New("Runner r2 is still running a job"), &reconcile.SkippedError{Needed: "an answer from GARM"}} {
+		report.Outcomes = append(report.Outcomes, reconcile.Outcome{Change: plan.Rotate("small", set).Changes[i], Err: err})
+	}
+	assert.Equal(t, map[string]string{
+		"scale-set": "scale set small of organization acme", "busy": "1", "replaced": "r1",
+		"failed": "r2: Runner r2 is still running a job\nr3: cannot go on without an answer from GARM",
+	}, status.Rotated(set, report))
+	report.Outcomes = report.Outcomes[:1]
+	assert.NotContains(t, status.Rotated(set, report), "failed")
 }
 
 // What an action refuses with says what to do, or what is in the way.

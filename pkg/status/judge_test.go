@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -44,6 +45,7 @@ func standing(change func(*pass)) pass {
 	p := pass{
 		declared: []configurator.Declared{{Application: "small", RelationID: "garm-configurator:1"}},
 		have: desired.State{
+			Endpoints:   []desired.Endpoint{desired.DotCom()},
 			Credentials: []desired.Credential{credential}, Entities: []desired.Entity{entity},
 			Templates: []desired.Template{template}, ScaleSets: []desired.ScaleSet{set},
 		},
@@ -71,7 +73,7 @@ func (p pass) findings() status.Findings {
 	}
 	f := status.Findings{
 		Declared: p.declared, Conflicts: p.conflicts, Want: p.want, Before: reconcile.Observation{State: p.have},
-		Plan: plan.Diff(p.have, p.want, plan.Scope{Inventory: p.inventory, Held: held, Providers: providers}),
+		Plan: plan.Diff(p.have, p.want, plan.Scope{Inventory: p.inventory, Held: held, Providers: providers, Roll: true}),
 	}
 	f.Report = p.report(f.Plan)
 	return f
@@ -197,6 +199,20 @@ func TestJudge(t *testing.T) {
 			"another entity does not work", func(p *pass) {
 				p.have.Entities = append(p.have.Entities, desired.Entity{EntityRef: organization("theirs"), ID: "x", Failure: "bad credentials"})
 			}, ready, "active: 1 scale set, 2/3 runners",
+		},
+
+		{
+			"an outdated runner took a job before it was replaced", func(p *pass) {
+				p.inventory.ScaleSets[5] = plan.Owned{Application: "small", Provider: "cloud", Since: time.Unix(1, 0)}
+				p.fails = map[string]string{"delete runner r0": "Runner r0 is still running a job"}
+			}, ready, "active: 1 scale set, 2/3 runners, 2 outdated",
+		},
+		{
+			"an outdated runner took a job before it was replaced, and another change failed", func(p *pass) {
+				p.inventory.ScaleSets[5] = plan.Owned{Application: "small", Provider: "cloud", Since: time.Unix(1, 0)}
+				p.have.Templates[0].Description = desired.Mark("other")
+				p.fails = map[string]string{"delete runner r0": "Runner r0 is still running a job", "update template github_linux-small": "it failed"}
+			}, not("pending", "it failed"), "waiting: small: it failed",
 		},
 
 		// What is on its way out.

@@ -67,7 +67,9 @@ func golden(t *testing.T, name, got string) {
 }
 
 func TestRender(t *testing.T) {
-	for name, c := range map[string]workload.Config{"small": small(), "large": large()} {
+	unproxied := small()
+	unproxied.Providers = []workload.Provider{{Name: "cloud", Executable: unproxied.Image.Provider("openstack"), NetworkID: "runners", Cloud: cloud()}}
+	for name, c := range map[string]workload.Config{"small": small(), "unproxied": unproxied, "large": large()} {
 		t.Run(name, func(t *testing.T) {
 			files, err := workload.Render(c)
 			require.NoError(t, err)

@@ -23,7 +23,9 @@ func (s *Server) actionsRoutes() http.Handler {
 	mux.Handle("DELETE "+sets+"/{set}/messages/{message}", s.forListener(s.deleteMessage))
 	mux.Handle("POST "+sets+"/{set}/acquirejobs", s.forListener(s.acquireJobs))
 
-	mux.Handle("GET /{tenant}/_apis/runtime/runnergroups/", s.forAdmin(s.findRunnerGroup))
+	for _, groups := range []string{"runnergroups", "runnergroups/{$}"} { // GARM asks without the slash
+		mux.Handle("GET /{tenant}/_apis/runtime/"+groups, s.forAdmin(s.findRunnerGroup))
+	}
 	mux.Handle("GET "+pool+"/agents", s.forAdmin(s.listAgents))
 	mux.Handle("GET "+pool+"/agents/{agent}", s.forAgent(s.getAgent))
 	mux.Handle("DELETE "+pool+"/agents/{agent}", s.forAgent(s.deleteAgent))

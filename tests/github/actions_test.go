@@ -89,9 +89,11 @@ func TestRunnerGroupByName(t *testing.T) {
 		Count int
 		Value []struct{ ID int }
 	}
-	require.Equal(t, 200, org.call("GET", "runtime/runnergroups/?groupName=big", "", &found))
-	require.Equal(t, 1, found.Count)
-	assert.Equal(t, 2, found.Value[0].ID)
+	for _, path := range []string{"runtime/runnergroups", "runtime/runnergroups/"} {
+		require.Equal(t, 200, org.call("GET", path+"?groupName=big", "", &found))
+		require.Equal(t, 1, found.Count)
+		assert.Equal(t, 2, found.Value[0].ID)
+	}
 	require.Equal(t, 200, org.call("GET", "runtime/runnergroups/?groupName=huge", "", &found))
 	assert.Zero(t, found.Count)
 }
