@@ -119,10 +119,11 @@ type ScaleSet struct {
 	Changed time.Time
 }
 
-// Find returns the scale sets of that name; those of the entity called entity, if that is not empty.
+// Find returns the scale sets of that name; those of the entity with that name or EntityRef.String, if entity is not empty.
 func (s State) Find(name, entity string) (found []ScaleSet) {
 	for _, set := range s.ScaleSets {
-		if set.Name == name && (entity == "" || strings.EqualFold(set.Entity.Name, entity)) {
+		isMeant := entity == "" || strings.EqualFold(set.Entity.Name, entity) || strings.EqualFold(set.Entity.String(), entity)
+		if set.Name == name && isMeant {
 			found = append(found, set)
 		}
 	}

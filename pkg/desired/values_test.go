@@ -178,4 +178,10 @@ func TestFind(t *testing.T) {
 	assert.Equal(t, s.ScaleSets[2:], s.Find("large", ""))
 	assert.Empty(t, s.Find("large", "other"))
 	assert.Empty(t, s.Find("", ""))
+
+	theirs := set("small", "acme")
+	theirs.Entity.Kind = desired.KindEnterprise
+	s.ScaleSets = append(s.ScaleSets, theirs)
+	assert.Len(t, s.Find("small", "acme"), 2)
+	assert.Equal(t, s.ScaleSets[3:], s.Find("small", "Enterprise acme"))
 }

@@ -147,12 +147,27 @@ func Template(s desired.ScaleSet, id uint, data []byte) map[string]string {
 // NotOneScaleSet is why there is no template to show: none has the name, or several have it.
 func NotOneScaleSet(name string, found, all []desired.ScaleSet) string {
 	if len(found) > 1 {
-		return fmt.Sprintf("%d scale sets are called %q: choose one with entity=%s", len(found), name, names(found, func(s desired.ScaleSet) string { return s.Entity.Name }))
+		return fmt.Sprintf("%d scale sets are called %q: choose one with entity=%s", len(found), name, entities(found))
 	}
 	if len(all) == 0 {
 		return fmt.Sprintf("GARM has no scale set %q, and no other", name)
 	}
 	return fmt.Sprintf("GARM has no scale set %q there; it has %s", name, names(all, desired.ScaleSet.String))
+}
+
+// entities are those of the scale sets by name, or as list-scalesets has them if two are called the same, such as an
+// organisation and an enterprise.
+func entities(sets []desired.ScaleSet) string {
+	called := map[string]bool{}
+	for _, s := range sets {
+		called[s.Entity.Name] = true
+	}
+	return names(sets, func(s desired.ScaleSet) string {
+		if len(called) < len(sets) {
+			return strconv.Quote(s.Entity.String())
+		}
+		return s.Entity.Name
+	})
 }
 
 func names(sets []desired.ScaleSet, name func(desired.ScaleSet) string) string {

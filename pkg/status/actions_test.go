@@ -99,6 +99,9 @@ func TestOneTemplateOrWhyNot(t *testing.T) {
 		status.NotOneScaleSet("x", nil, []desired.ScaleSet{one, two}))
 	assert.Equal(t, `2 scale sets are called "small": choose one with entity=acme or other`,
 		status.NotOneScaleSet("small", []desired.ScaleSet{one, two}, nil))
+	two.Entity = desired.NewEntityRef(desired.KindEnterprise, "acme", "github.com")
+	assert.Equal(t, `2 scale sets are called "small": choose one with entity="organization acme" or "enterprise acme"`,
+		status.NotOneScaleSet("small", []desired.ScaleSet{one, two}, nil))
 }
 
 // Each runner that rotate-runners was about is named, with why it stays if it does.
