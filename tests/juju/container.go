@@ -64,7 +64,8 @@ func (m *Model) startContainer(ctx context.Context, p *pod, spec containerSpec) 
 	}, append(spec.binds, m.config.Binds...)...)
 	args := []string{"run", "--create-dirs", "--hold", "--http", ":" + strconv.Itoa(spec.port), "--verbose"}
 	if p.spec.user != 0 {
-		// Juju 3.6 makes the charm's user known to Pebble, which would otherwise obey none but root.
+		// Juju 3.6 makes the charm's user known to Pebble, which would otherwise obey none but root; the agent that runs here
+		// is older and does not. To be seen on a controller: the integration tests begin with it.
 		identities := filepath.Join(p.dir, "identities.yaml")
 		if err := os.WriteFile(identities, fmt.Appendf(nil, identity, p.spec.user), 0o644); err != nil {
 			return fmt.Errorf("cannot start container %s of %s: %w", spec.name, p.unit, err)
