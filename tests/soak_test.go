@@ -31,6 +31,8 @@ func TestSoak(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, world.Close()) })
 	seed, events := number(t, "SOAK_SEED", 1), number(t, "SOAK_EVENTS", 30)
+	// A hook that is killed has failed, and is not run again without Juju's retries.
+	require.NoError(t, world.Model.SetModelConfig(t.Context(), map[string]string{"automatically-retry-hooks": "true"}))
 	s := &soak{t: t, world: world, random: rand.New(rand.NewPCG(seed, 0)), configurators: map[string]*configured{}}
 	t.Cleanup(s.situation)
 	s.deploy()

@@ -160,7 +160,8 @@ func (b *Bed) layImages(ctx context.Context) error {
 	return nil
 }
 
-func (b *Bed) startModel(context.Context) error {
+// startModel leaves a failed hook failed, so that recovery is the charms' doing.
+func (b *Bed) startModel(ctx context.Context) error {
 	model, err := juju.NewModel(juju.Config{
 		Name:      ModelName,
 		Dir:       filepath.Join(b.config.Dir, "m"),
@@ -174,7 +175,7 @@ func (b *Bed) startModel(context.Context) error {
 	}
 	b.Model = model
 	b.closers = append(b.closers, model.Close)
-	return nil
+	return model.SetModelConfig(ctx, map[string]string{"automatically-retry-hooks": "false"})
 }
 
 // bootLimit is how long GARM may take to have a runner booted: it asks its provider 15 s after a scale set was made, and cannot
