@@ -1,6 +1,7 @@
 package bed
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,7 +12,8 @@ import (
 )
 
 // github add-org NAME | add-repo OWNER/NAME | add-enterprise NAME | add-app ID INSTALLATION KEYFILE | add-token FILE | ca FILE |
-// scale-sets ORG or KIND/NAME | queue OWNER/NAME LABEL | quota USED | fail STATUS | fail hang | heal
+// scale-sets ORG or KIND/NAME | queue OWNER/NAME LABEL | start-job ORG SCALE-SET | end-job SCALE-SET | quota USED | fail STATUS |
+// fail hang | heal
 //
 // ghes is the same for the Enterprise Server.
 func (s *Script) forge(server *github.Server, args []string) (string, error) {
@@ -24,6 +26,10 @@ func (s *Script) forge(server *github.Server, args []string) (string, error) {
 		owner, name, _ := strings.Cut(args[1], "/")
 		_, err := server.QueueJob(github.Repository(owner, name), "build", args[2])
 		return "", err
+	case "start-job":
+		return s.startJob(server, github.Organization(args[1]), args[2])
+	case "end-job":
+		return "", s.endJob(server, args[1])
 	case "quota":
 		used, err := strconv.Atoi(args[1])
 		server.UseQuota(used)
@@ -35,6 +41,47 @@ func (s *Script) forge(server *github.Server, args []string) (string, error) {
 		return "", nil
 	}
 	return "", s.addTo(server, args)
+}
+
+// startJob gives a queued job to the runner of the scale set that was booted last, as soon as GARM's listener has taken it, and
+// prints the runner's name once GARM knows that it has a job.
+func (s *Script) startJob(server *github.Server, entity github.Entity, scaleSet string) (string, error) {
+	machine, booted := s.booted[scaleSet]
+	if !booted {
+		return "", fmt.Errorf("no runner of scale set %s was booted", scaleSet)
+	}
+	if err := server.ConnectRunner(entity, machine.Name()); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
+	defer cancel()
+	err := until(ctx, func() error {
+		_, taken, err := server.TakeJob(entity, machine.Name())
+		if err == nil && !taken {
+			err = fmt.Errorf("there is no job for %s", machine.Name())
+		}
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return machine.Name() + "\n", until(ctx, func() error {
+		said, err := s.said(machine.Name())
+		if err == nil && !strings.HasPrefix(said, "active\n") {
+			err = fmt.Errorf("GARM does not know that %s has a job: %s", machine.Name(), said)
+		}
+		return err
+	})
+}
+
+// endJob ends the job that the runner of the scale set that was booted last has, and with it the runner.
+func (s *Script) endJob(server *github.Server, scaleSet string) error {
+	for _, job := range server.Jobs() {
+		if job.State == github.JobRunning && job.Runner == s.booted[scaleSet].Name() {
+			return server.FinishJob(job.ID, "succeeded")
+		}
+	}
+	return fmt.Errorf("no runner of scale set %s has a job", scaleSet)
 }
 
 func (s *Script) addTo(server *github.Server, args []string) error {

@@ -232,9 +232,17 @@ func (s *Script) waitRunners(args []string) (string, error) {
 	})
 }
 
-// tick [-until TARGET STATUS MESSAGE] UNIT: update-status, once or until a status is reached.
+// tick [[-within DURATION] -until TARGET STATUS MESSAGE] UNIT: update-status, once or until a status is reached.
 func (s *Script) tick(args []string) (string, error) {
-	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
+	limit := waitLimit
+	if args[0] == "-within" {
+		var err error
+		if limit, err = time.ParseDuration(args[1]); err != nil {
+			return "", err
+		}
+		args = args[2:]
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
 	defer cancel()
 	unit := args[len(args)-1]
 	fire := func() error {
