@@ -193,7 +193,7 @@ func (c charm) gather(ctx context.Context) (in inputs, obstacle hook.Status, err
 	case err != nil:
 		return in, obstacle, err
 	case len(problems) > 0:
-		return in, status.Problems(problems), nil
+		return in, status.GARMProblems(problems), nil
 	case in.peer.id == "":
 		return in, status.NoPeers(), nil
 	}

@@ -7,7 +7,13 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/plan"
+	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
 )
+
+// GARMProblems says of the garm charm's own options what Problems says of garm-configurator's.
+func GARMProblems(found []runnerconfig.Problem) hook.Status {
+	return garmProblems.say(problemsIn(found))
+}
 
 // NoContainer says that Pebble in the workload container does not answer yet.
 func NoContainer(container string) hook.Status {

@@ -46,8 +46,13 @@ func rank(s hook.Status) int {
 // Standby is the status of a unit that leaves the work to the leader.
 func Standby() hook.Status { return standby.say() }
 
-// Problems says what is wrong with a configuration: every missing option, or else the first invalid one.
+// Problems says what is wrong with garm-configurator's options: which are missing, and what the first invalid one must be.
 func Problems(found []runnerconfig.Problem) hook.Status {
+	return problems.say(problemsIn(found))
+}
+
+// problemsIn is a configuration's problems in one line.
+func problemsIn(found []runnerconfig.Problem) string {
 	var missing, invalid []string
 	for _, p := range found {
 		if p.Missing {
@@ -67,7 +72,7 @@ func Problems(found []runnerconfig.Problem) hook.Status {
 	if len(invalid) > 1 {
 		text += fmt.Sprintf(" (and %d more)", len(invalid)-1)
 	}
-	return problems.say(text)
+	return text
 }
 
 // NoImageBuilder says that nothing makes the image to boot runners from.

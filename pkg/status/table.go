@@ -17,6 +17,7 @@ const (
 	refusedByGARM
 	ready
 
+	garmProblems
 	noContainer
 	noPeers
 	noSecrets
@@ -79,9 +80,9 @@ func table() [words]entry {
 		problems: {
 			hook.Blocked, "%s",
 			[]any{"Set flavor, name; max-runner must be at least 1 (and 2 more)"},
-			theConfigurator | theGARM,
+			theConfigurator,
 			"options are missing, all of which are named, or cannot be used, of which the first is",
-			"set or correct the options named; what is wrong with a secret has the command that mends it in it. garm-configurator's action `show-problems` lists all, and so does its log at warning",
+			"set or correct the options named; what is wrong with a secret has the command that mends it in it. The action `show-problems` lists all, and so does the log at warning",
 		},
 		noImageBuilder: {
 			hook.Blocked, "Integrate an image builder: juju integrate %s:image APPLICATION",
@@ -132,6 +133,12 @@ func table() [words]entry {
 			"GARM has the scale set as it is declared", nothing,
 		},
 
+		garmProblems: {
+			hook.Blocked, "%s",
+			[]any{"external-url must be a URL like https://garm.example.com, without query (and 1 more)"},
+			theGARM,
+			"options cannot be used, the first of which is named; GARM stays as it is meanwhile", "correct that option",
+		},
 		noContainer: {
 			hook.Waiting, "Waiting for the %s container",
 			[]any{"app"},

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garm-charms/garm-charms/pkg/hook"
+	"github.com/garm-charms/garm-charms/pkg/option"
 )
 
 func TestTableIsComplete(t *testing.T) {
@@ -42,6 +43,16 @@ func TestEachCharmHasItsStatuses(t *testing.T) {
 		assert.Equal(t, by != "garm-configurator", shown["garm "+said], said)
 		assert.Equal(t, by != "garm", shown["garm-configurator "+said], said)
 	}
+}
+
+// What a page shows as garm's is of options that garm has.
+func TestExampleOfGARMsProblemsIsWhatTheCharmSays(t *testing.T) {
+	_, found := option.ParseGARM(map[string]any{"external-url": "garm.example.com", "log-level": "loud"})
+	var shown []hook.Status
+	for _, d := range Of("garm") {
+		shown = append(shown, d.Status)
+	}
+	assert.Contains(t, shown, GARMProblems(found))
 }
 
 // What a charm says comes from the table and from nowhere else: no other status is made anywhere, every constructor takes its
