@@ -63,14 +63,19 @@ type lists struct {
 	instances   []garmparams.Instance
 }
 
-// read asks for everything side by side.
+// readsAtOnce is how many requests GARM has to answer at a time. It keeps as many idle connections to its database (the default of
+// database/sql), and opens others for more, which takes longer than to wait.
+const readsAtOnce = 2
+
+// read asks for everything, for the longest list first.
 func (l *lists) read(ctx context.Context, client *garmapi.Client) error {
 	reads, ctx := errgroup.WithContext(ctx)
+	reads.SetLimit(readsAtOnce)
+	list(ctx, reads, &l.scaleSets, client.ScaleSets)
 	reads.Go(func() error { return l.readTemplates(ctx, client) })
 	list(ctx, reads, &l.endpoints, client.Endpoints)
 	list(ctx, reads, &l.credentials, client.Credentials)
 	list(ctx, reads, &l.providers, client.Providers)
-	list(ctx, reads, &l.scaleSets, client.ScaleSets)
 	list(ctx, reads, &l.instances, client.AllInstances)
 	for i, kind := range []garmparams.ForgeEntityType{
 		garmparams.ForgeEntityTypeOrganization, garmparams.ForgeEntityTypeRepository, garmparams.ForgeEntityTypeEnterprise,
