@@ -64,7 +64,7 @@ deps:
 	@.ci/deps
 
 scenarios:
-	cd tests && $(GO) test -count=1 -timeout=60m ./...
+	cd tests && $(GO) test -count=1 -timeout=60m -parallel=3 ./...
 
 vulncheck:
 	@set -e; for module in $(MODULES); do (cd $$module && $(GOVULNCHECK) ./...); done

@@ -21,7 +21,7 @@ const atOnce = 4
 // ensureScaleSetInGitHub; workers that cannot start are tried again every 5 s), or GARM v0.2.1 crashes on closing a message
 // session that GitHub has forgotten (util/github/scalesets/message_sessions.go, DeleteMessageSession).
 const (
-	settling    = 2 * time.Second // from disabling a scale set to deleting it
+	settling    = 3 * time.Second // from disabling a scale set to deleting it
 	settlingNew = 6 * time.Second // from making or changing one to deleting it
 )
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -25,6 +26,7 @@ const (
 	stopLimit  = 30 * time.Second
 	pollPause  = 20 * time.Millisecond
 	tailLines  = 80
+	port       = 8080
 )
 
 // Options are what a test may want of a GARM.
@@ -50,15 +52,15 @@ type Server struct {
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	dir := t.TempDir()
-	port := FreePort(t)
+	host := loopback()
 	s := &Server{
-		URL:    fmt.Sprintf("http://127.0.0.1:%d", port),
+		URL:    fmt.Sprintf("http://%s:%d", host, port),
 		bin:    GARM(t),
 		env:    os.Environ(),
 		config: filepath.Join(dir, "config.toml"),
 		log:    filepath.Join(dir, "garm.log"),
 	}
-	text := config(dir, port)
+	text := config(dir, host)
 	for _, name := range append([]string{o.Provider}, o.Others...) {
 		if name != "" {
 			text += provider(t, dir, name)
@@ -152,6 +154,11 @@ func tail(log string) string {
 	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
 }
 
+// loopback is an address of this machine that no other test has: two of them may find the same port free.
+func loopback() string {
+	return fmt.Sprintf("127.%d.%d.%d", 1+rand.N(250), rand.N(250), 1+rand.N(250))
+}
+
 // FreePort returns a port of 127.0.0.1 that nothing listened on a moment ago.
 func FreePort(t testing.TB) int {
 	t.Helper()
@@ -177,10 +184,10 @@ func answers(ctx context.Context, url string) bool {
 	return res.Body.Close() == nil
 }
 
-func config(dir string, port int) string {
+func config(dir, host string) string {
 	return fmt.Sprintf(`
 [apiserver]
-bind = "127.0.0.1"
+bind = %q
 port = %d
 [database]
 backend = "sqlite3"
@@ -196,7 +203,7 @@ log_level = "debug"
 [metrics]
 enable = true
 disable_auth = true
-`, port, filepath.Join(dir, "garm.db"))
+`, host, port, filepath.Join(dir, "garm.db"))
 }
 
 // script is an external provider (interface v0.1.0) whose machines exist as far as GARM is told. The name comes first
