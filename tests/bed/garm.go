@@ -85,6 +85,7 @@ type ScaleSet struct {
 	Name         string `json:"name"`
 	TemplateID   uint   `json:"template_id"`
 	TemplateName string `json:"template_name"`
+	MaxRunners   uint   `json:"max_runners"`
 }
 
 // ScaleSet returns a scale set by name.
