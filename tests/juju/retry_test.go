@@ -30,11 +30,10 @@ func TestFailedHookIsRetried(t *testing.T) {
 	b := newBed(t)
 	b.deploy("tiny", failing())
 	require.NoError(t, b.SetConfig(b.ctx(), "tiny", map[string]string{"mood": "bad"}, nil))
-	require.NoError(t, b.Until(b.ctx(), "two failures", func(s juju.Status) bool { return failures(b.Hooks("tiny/0")) >= 2 }))
-	s, err := b.Status(b.ctx())
-	require.NoError(t, err)
-	assert.Equal(t, "error", s.Applications["tiny"].Units["tiny/0"].Status)
-	assert.Equal(t, `hook failed: "config-changed"`, s.Applications["tiny"].Units["tiny/0"].Message)
+	require.NoError(t, b.Until(b.ctx(), "two failures, and the agent to say so", func(s juju.Status) bool {
+		tiny := s.Applications["tiny"].Units["tiny/0"]
+		return failures(b.Hooks("tiny/0")) >= 2 && tiny.Status == "error" && tiny.Message == `hook failed: "config-changed"`
+	}))
 
 	require.NoError(t, b.SetConfig(b.ctx(), "tiny", map[string]string{"mood": "good"}, nil))
 	require.NoError(t, b.Settle(b.ctx()))
