@@ -204,8 +204,8 @@ func (d *declaring) tick(unit string) {
 	d.settle()
 }
 
-// standing is the model with everything in it and done.
-func (d *declaring) standing() *declaring {
+// deployed is the model with everything in it, and nothing integrated.
+func (d *declaring) deployed() *declaring {
 	d.t.Helper()
 	d.addSecrets()
 	d.deployReader()
@@ -213,6 +213,13 @@ func (d *declaring) standing() *declaring {
 	d.deploy(d.charm, "small", bed.Basics("small"))
 	d.grantSecrets()
 	d.configureSecrets()
+	return d
+}
+
+// standing is the model with everything in it and done.
+func (d *declaring) standing() *declaring {
+	d.t.Helper()
+	d.deployed()
 	d.integrate("garm")
 	d.integrate("builder")
 	d.settle()

@@ -253,13 +253,7 @@ func TestConfiguratorShowsGarmsAnswer(t *testing.T) {
 
 // A relation that is removed while the first declaration is being made fails that hook, which Juju runs again, but no other.
 func TestConfiguratorSurvivesARelationThatIsTakenBack(t *testing.T) {
-	d := inParallel(t)
-	d.addSecrets()
-	d.deployReader()
-	d.deployBuilder()
-	d.deploy(d.charm, "small", bed.Basics("small"))
-	d.grantSecrets()
-	d.configureSecrets()
+	d := inParallel(t).deployed()
 	d.integrate("builder")
 	d.settle()
 	inCharm := func(script string) {

@@ -193,7 +193,7 @@ func (s *soak) relate() (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
-	return "integrate " + application, retry(ctx, func() error { return s.juju("integrate", application, "garm") })
+	return "integrate " + application, bed.Until(ctx, func() error { return s.juju("integrate", application, "garm") })
 }
 
 func (s *soak) moveLeadership() (string, error) {
@@ -245,27 +245,12 @@ func (s *soak) healGitHub() (string, error) {
 	return "GitHub is well", nil
 }
 
-// retry tries until it works or the context ends.
-func retry(ctx context.Context, try func() error) error {
-	for {
-		err := try()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(250 * time.Millisecond):
-		}
-	}
-}
-
 // ends waits until the world is as last configured. What an operator waits for is update-status.
 func (s *soak) ends() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	defer cancel()
-	err := retry(ctx, func() error {
+	err := bed.Until(ctx, func() error {
 		err := s.difference(ctx)
 		if err == nil {
 			return nil

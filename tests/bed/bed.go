@@ -219,7 +219,7 @@ func trust(ca []byte) string {
 func (b *Bed) newInstance(ctx context.Context, scaleSet string) (provider.Instance, error) {
 	var found provider.Instance
 	late := time.After(nudgePause)
-	err := until(ctx, func() error {
+	err := Until(ctx, func() error {
 		select {
 		case <-late:
 			late = time.After(nudgePause)
@@ -266,8 +266,8 @@ func isOf(instance provider.Instance, scaleSet string) bool {
 	return len(id) > uuid && id[:len(id)-uuid] == scaleSet
 }
 
-// until tries until it works or the context ends, and then says why it did not work.
-func until(ctx context.Context, try func() error) error {
+// Until tries until it works or the context ends, and then says why it did not work.
+func Until(ctx context.Context, try func() error) error {
 	for {
 		err := try()
 		if err == nil {

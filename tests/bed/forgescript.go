@@ -55,7 +55,7 @@ func (s *Script) startJob(server *github.Server, entity github.Entity, scaleSet 
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
 	defer cancel()
-	err := until(ctx, func() error {
+	err := Until(ctx, func() error {
 		_, taken, err := server.TakeJob(entity, machine.Name())
 		if err == nil && !taken {
 			err = fmt.Errorf("there is no job for %s", machine.Name())
@@ -65,7 +65,7 @@ func (s *Script) startJob(server *github.Server, entity github.Entity, scaleSet 
 	if err != nil {
 		return "", err
 	}
-	return machine.Name() + "\n", until(ctx, func() error {
+	return machine.Name() + "\n", Until(ctx, func() error {
 		said, err := s.said(machine.Name())
 		if err == nil && !strings.HasPrefix(said, "active\n") {
 			err = fmt.Errorf("GARM does not know that %s has a job: %s", machine.Name(), said)

@@ -27,7 +27,7 @@ func (s *Script) restartContainer(args []string) (string, error) {
 	if err := s.Model.RestartContainer(ctx, args[0], args[1]); err != nil {
 		return "", err
 	}
-	return "", until(ctx, func() error {
+	return "", Until(ctx, func() error {
 		for _, hook := range s.Model.Hooks(args[0])[before:] {
 			if hook.Name == args[1]+"-pebble-ready" && !hook.End.IsZero() {
 				return nil
@@ -131,7 +131,7 @@ const probePort = 38813
 func (s *Script) inService(args []string) (string, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
 	defer cancel()
-	return "", until(ctx, func() error {
+	return "", Until(ctx, func() error {
 		status, err := s.Model.Status(ctx)
 		if err != nil {
 			return err

@@ -110,7 +110,7 @@ func (l *Loki) wait(ctx context.Context, pattern string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	found := ""
-	err = until(ctx, func() error {
+	err = Until(ctx, func() error {
 		for _, line := range l.Lines() {
 			if match.MatchString(line) {
 				found = line + "\n"

@@ -59,7 +59,7 @@ func (p *Prometheus) alertQueries(ctx context.Context) ([]query, error) {
 			Rules []struct{ Name, Query, Health, LastError string }
 		}
 	}
-	err := until(ctx, func() error {
+	err := Until(ctx, func() error {
 		if err := p.get(ctx, http.MethodGet, "/api/v1/rules", &data); err != nil {
 			return err
 		}

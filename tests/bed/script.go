@@ -200,7 +200,7 @@ func (s *Script) waitFor(args []string) (string, error) {
 func (s *Script) gone(args []string) (string, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
 	defer cancel()
-	return "", until(ctx, func() error {
+	return "", Until(ctx, func() error {
 		status, err := s.Model.Status(ctx)
 		if err != nil {
 			return err
@@ -220,7 +220,7 @@ func (s *Script) waitRunners(args []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "", until(ctx, func() error {
+	return "", Until(ctx, func() error {
 		list, err := api.Runners(ctx)
 		if err != nil {
 			return err
@@ -265,7 +265,7 @@ func (b *Bed) WaitStatus(ctx context.Context, target, level, message string, nud
 	if err != nil {
 		return err
 	}
-	return until(ctx, func() error {
+	return Until(ctx, func() error {
 		status, err := b.Model.Status(ctx)
 		if err != nil {
 			return err
