@@ -47,6 +47,8 @@ type Credential struct {
 	InstallationID int64
 	PrivateKey     secret.Value // PEM, PKCS#1
 	Token          secret.Value
+	// Unanswered says that GitHub has not let GARM in with it since it was last changed; false in a wanted state.
+	Unanswered bool
 }
 
 // EntityRef identifies an organisation, a repository or an enterprise. Make it with NewEntityRef.
@@ -117,6 +119,8 @@ type ScaleSet struct {
 	Runners []Runner
 	Recipe  string
 	Changed time.Time
+	// Overlooked is how many runners GARM should have begun to make a while ago, for jobs or as idle ones; 0 in a wanted state.
+	Overlooked int
 }
 
 // Find returns the scale sets of that name; those of the entity with that name or EntityRef.String, if entity is not empty.

@@ -94,6 +94,13 @@ func (c *Client) UpdateCredential(ctx context.Context, id uint, credential Crede
 	return updated, named(err, "update credential %q", credential.Name)
 }
 
+// Credential returns one of the GitHub credentials, without its secrets.
+func (c *Client) Credential(ctx context.Context, id uint) (params.ForgeCredentials, error) {
+	p := credentials.NewGetCredentialsParamsWithContext(ctx).WithID(signed(id))
+	found, err := payload(c.api.Credentials.GetCredentials(p, nil))
+	return found, named(err, "read credential %d", id)
+}
+
 // DeleteCredential deletes a credential; it is no error when there is none. IsInvalid tells that it is in use.
 func (c *Client) DeleteCredential(ctx context.Context, id uint) error {
 	err := c.api.Credentials.DeleteCredentials(credentials.NewDeleteCredentialsParamsWithContext(ctx).WithID(signed(id)), nil)

@@ -188,15 +188,29 @@ func (d *differ) updateScaleSet(have, want desired.ScaleSet) {
 			Why: fixed + " of an existing scale set cannot be changed; run garm's action recreate-scaleset, or give it another name",
 		})
 	}
-	if have.Settings == want.Settings {
+	why := settingsDifference(have.Settings, want.Settings)
+	if why == "" {
+		why = d.overlooked(have)
+		want.Overlooked = have.Overlooked
+	}
+	if why == "" {
 		return
 	}
 	want.ID = have.ID
-	c := scaleSetChange(Update, want, settingsDifference(have.Settings, want.Settings))
+	c := scaleSetChange(Update, want, why)
 	if !desired.IsSameRecipe(have.Settings, want.Settings) {
 		c.Renews = d.renewed(have.ID)
 	}
 	d.change(c)
+}
+
+// overlooked is why GARM has to be told of a scale set again that is as it should be; empty if it has not, or if it can do
+// nothing for the entity anyway.
+func (d *differ) overlooked(have desired.ScaleSet) string {
+	if have.Overlooked == 0 || d.have.entities[have.Entity].Failure != "" {
+		return ""
+	}
+	return "GARM has overlooked that it needs " + Count(have.Overlooked, "more runner")
 }
 
 // fixedDifference names what differs though GARM cannot change it.

@@ -85,7 +85,7 @@ func (o object) into(s *desired.State, inventory plan.Inventory, kind string) {
 	case "template":
 		s.Templates = append(s.Templates, desired.Template{ID: o.id, Name: o.name, Description: o.description()})
 	case "organization":
-		e := desired.Entity{EntityRef: o.organization(o.name), ID: strconv.Itoa(int(o.id)), Credential: o.attributes["credential"]}
+		e := desired.Entity{EntityRef: o.organization(o.name), ID: strconv.Itoa(int(o.id)), Credential: o.attributes["credential"], Failure: o.attributes["failure"]}
 		s.Entities = append(s.Entities, e)
 		if !o.foreign() {
 			inventory.Entities[e.ID] = true
@@ -135,6 +135,7 @@ func (o object) scaleSet() desired.ScaleSet {
 		Provider:    o.text("provider", "cloud"),
 		Labels:      o.text("labels", ""),
 		Runners:     o.runners(),
+		Overlooked:  o.number("overlooked", 0),
 	}
 }
 

@@ -61,6 +61,7 @@ func Apply(ctx context.Context, client *garmapi.Client, from Observation, p plan
 		failed:    map[string]bool{},
 		templates: map[string]uint{"": from.System.ID},
 		entities:  map[desired.EntityRef]string{},
+		tried:     map[string]bool{},
 		inventory: inventory.Clone(),
 	}
 	for _, t := range from.Templates {
@@ -68,6 +69,7 @@ func Apply(ctx context.Context, client *garmapi.Client, from Observation, p plan
 	}
 	for _, e := range from.Entities {
 		a.entities[e.EntityRef] = e.ID
+		a.tried[e.Credential] = a.tried[e.Credential] || e.Failure == ""
 	}
 	report := Report{Inventory: a.inventory, TemplateIDs: a.templates}
 	for batch := range batches(p.Changes) {
@@ -81,6 +83,7 @@ type applier struct {
 	log       *slog.Logger
 	templates map[string]uint
 	entities  map[desired.EntityRef]string
+	tried     map[string]bool // names of credentials that GARM tries on GitHub as soon as they change: it works with them
 
 	mu        sync.Mutex      // guards what follows
 	failed    map[string]bool // names of objects
@@ -143,10 +146,29 @@ func (a *applier) credential(ctx context.Context, verb plan.Verb, c desired.Cred
 	var err error
 	if verb == plan.Create {
 		_, err = a.client.CreateCredential(ctx, body)
-	} else {
-		_, err = a.client.UpdateCredential(ctx, c.ID, body)
+		return err
 	}
-	return err
+	if _, err = a.client.UpdateCredential(ctx, c.ID, body); err != nil || !hasLimits(c.Endpoint) || !a.tried[c.Name] {
+		return err
+	}
+	return a.isLetIn(ctx, c)
+}
+
+const (
+	letInLimit = 5 * time.Second
+	letInPause = 300 * time.Millisecond // GARM shows what it knew before for a moment
+)
+
+// isLetIn waits until GitHub has answered GARM with a credential that is new to it.
+func (a *applier) isLetIn(ctx context.Context, c desired.Credential) error {
+	for range int(letInLimit / letInPause) {
+		pause(ctx, letInPause)
+		found, err := a.client.Credential(ctx, c.ID)
+		if err != nil || found.RateLimit != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("cannot use credential %s: GitHub refuses it, or did not answer GARM within %s", c.Name, letInLimit)
 }
 
 func (a *applier) entity(ctx context.Context, verb plan.Verb, e desired.Entity) error {
@@ -288,12 +310,23 @@ func (a *applier) updateScaleSet(ctx context.Context, c plan.Change) error {
 		ExtraSpecs:        []byte(s.ExtraSpecs),
 		GitHubRunnerGroup: &s.RunnerGroup,
 		TemplateID:        &template,
+		ExtendedState:     reminder(s),
 	})
 	if err != nil {
 		return err
 	}
 	a.renew(c, updated.UpdatedAt)
 	return bearsOut(updated, s, template)
+}
+
+// reminder is what makes GARM look at a scale set again that it overlooks runners of: it takes up no request that changes
+// nothing (GARM database/sql/scalesets.go, UpdateEntityScaleSet), and has no use of its own for this field.
+func reminder(s desired.ScaleSet) *string {
+	if s.Overlooked == 0 {
+		return nil
+	}
+	text := "reminded of its runners at " + time.Now().UTC().Format(time.RFC3339)
+	return &text
 }
 
 // bearsOut returns an error unless GARM's scale set is as it was asked for: GARM ignores some of what it is sent, with 200.

@@ -107,6 +107,32 @@ update organization acme: credential app-42-7 -> app-43-8
 delete credential app-42-7: no configurator uses it any more`, p, report)
 }
 
+// GARM says yes to a key that GitHub refuses, and that the entity works, for up to an hour.
+func TestRotatedKeyIsRefused(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, garmapi.Options{})
+	l.settle(l.declared("small"))
+	works := func() bool {
+		o := l.observe()
+		return o.Entities[0].Failure == "" && !o.Credentials[0].Unanswered
+	}
+	require.Eventually(t, works, soon, 200*time.Millisecond)
+
+	right := l.key
+	l.key = newKey(t)
+	_, report := l.pass(nil, l.declared("small"))
+	require.ErrorContains(t, report.Err(), "cannot use credential app-42-7: GitHub refuses it, or did not answer GARM within 5s")
+	_, report = l.pass(nil, l.declared("small"))
+	require.NoError(t, report.Err(), "GARM has it, right or wrong")
+	require.Eventually(t, func() bool { return l.observe().Credentials[0].Unanswered }, 2*soon, time.Second)
+	assert.Empty(t, l.observe().Entities[0].Failure)
+
+	l.key = right
+	p, report := l.pass(nil, l.declared("small"))
+	l.assertPlan("update credential app-42-7: its App, key or token has changed", p, report)
+	assert.True(t, works())
+}
+
 // While GitHub hangs, so does GARM; one change is enough to find out.
 func TestHangingGARMIsNotAskedTwice(t *testing.T) {
 	t.Parallel()

@@ -136,9 +136,24 @@ func (o *Observation) takeForge(l lists) {
 		})
 	}
 	for _, c := range l.credentials {
-		o.Credentials = append(o.Credentials, desired.Credential{ID: c.ID, Name: c.Name, Endpoint: c.Endpoint.Name, Description: c.Description})
+		o.Credentials = append(o.Credentials, desired.Credential{
+			ID: c.ID, Name: c.Name, Endpoint: c.Endpoint.Name, Description: c.Description, Unanswered: unanswered(c, time.Now()),
+		})
 	}
 }
+
+// answerLimit is how long GitHub may take to let GARM in: GARM asks at once for every entity that uses the credential, and every
+// 30 s for all (GARM workers/cache/cache.go, rateLimitLoop).
+const answerLimit = 45 * time.Second
+
+// unanswered tells whether GitHub refuses a credential, or cannot be reached. GARM forgets the limits that GitHub sets when it
+// changes the credential or starts, and says so nowhere else for an hour: until it renews the list of runner releases.
+func unanswered(c garmparams.ForgeCredentials, now time.Time) bool {
+	return hasLimits(c.Endpoint.Name) && c.RateLimit == nil && now.Sub(c.UpdatedAt) > answerLimit
+}
+
+// hasLimits tells whether the GitHub of an endpoint has limits. A GitHub Enterprise Server has none unless it is told to.
+func hasLimits(endpoint string) bool { return endpoint == desired.GitHubCom }
 
 func (o *Observation) takeEntities(ctx context.Context, client *garmapi.Client, l lists) error {
 	for _, entities := range l.entities {
@@ -201,9 +216,23 @@ func (o *Observation) takeScaleSets(ctx context.Context, client *garmapi.Client,
 		}
 		set := observed(s, templates[s.TemplateID])
 		set.Runners = runners[s.ID]
+		set.Overlooked = overlooked(s, len(set.Runners), time.Now())
 		o.ScaleSets = append(o.ScaleSets, set)
 	}
 	return nil
+}
+
+// overlookedAfter is how long GARM may take to begin to make a runner: it looks every 5 s whether it has to.
+const overlookedAfter = 30 * time.Second
+
+// overlooked is how many runners GARM lacks and will not make by itself. It counts runners by a copy of the scale set, and handles
+// the changes of that in any order (GARM v0.2.1, workers/scaleset/scaleset.go, loop and targetRunners), so that it may go on
+// with an old one until the next change.
+func overlooked(s garmparams.ScaleSet, runners int, now time.Time) int {
+	if !s.Enabled || now.Sub(s.UpdatedAt) < overlookedAfter {
+		return 0
+	}
+	return max(min(int(s.MinIdleRunners)+s.DesiredRunnerCount, int(s.MaxRunners))-runners, 0)
 }
 
 // whole is a scale set with all that it has. GARM means to leave the extra specs out of its list, and does not (GARM v0.2.1,

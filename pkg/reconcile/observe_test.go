@@ -2,11 +2,13 @@ package reconcile_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,4 +153,44 @@ func (l *lab) between(change func(*http.Response) error) *garmapi.Client {
 	client := garmapi.New(front.URL, l.opts)
 	require.NoError(l.t, client.Login(l.t.Context(), l.admin.Username, l.admin.Password))
 	return client
+}
+
+// GARM v0.2.1 overlooks a few of a hundred jobs, and goes on overlooking each until something else happens to its scale set.
+func TestOverlookedJobsAreTakenUp(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, garmapi.Options{})
+	var sets []desired.Declaration
+	for i := range 40 {
+		sets = append(sets, l.declared(fmt.Sprintf("set-%d", i), func(d *desired.Declaration) { d.MaxRunner = 100 }))
+	}
+	l.settle(sets...)
+	listen := func() bool { return strings.Count(l.forge.Do(t, "GET", "/sessions", ""), "scale_set_id") == len(sets) }
+	require.Eventually(t, listen, soon, time.Second)
+	jobs := 0
+	taken := func() bool {
+		made, err := l.client.AllInstances(t.Context())
+		require.NoError(t, err)
+		return len(made) == jobs
+	}
+	overlooked := false
+	for !overlooked {
+		require.Less(t, jobs, 20*len(sets), "this GARM overlooks none")
+		for _, set := range sets {
+			l.forge.Do(t, "POST", "/jobs", fmt.Sprintf(`{"repository":"repos/acme/widgets","name":"build","labels":[%q]}`, set.Name))
+			jobs++
+		}
+		require.Eventually(t, func() bool {
+			isOverlooked := func(s desired.ScaleSet) bool { return s.Overlooked > 0 }
+			overlooked = slices.ContainsFunc(l.observe().ScaleSets, isOverlooked)
+			return overlooked || taken()
+		}, soon, time.Second)
+	}
+
+	l.written()
+	require.Eventually(t, func() bool {
+		p, _ := l.pass(nil, sets...)
+		return p.Empty() && taken()
+	}, soon, time.Second)
+	assert.Contains(t, l.log.String(), ": GARM has overlooked that it needs 1 more runner")
+	assert.Less(t, len(l.written()), len(sets)/2, "only those that it overlooks jobs of are sent again")
 }

@@ -112,3 +112,8 @@ func Serving(scaleSets, runners, most, outdated int) hook.Status {
 func FailedRunner(r desired.Runner) string {
 	return fmt.Sprintf("runner %s could not be set up: %s", r.Name, cmp.Or(r.Said, "it does not say why"))
 }
+
+// Unanswered says that GitHub does not let GARM in with a credential, as far as GARM tells.
+func Unanswered(credential string) string {
+	return fmt.Sprintf("GitHub refuses credential %s, or does not answer GARM; check the App's ID, installation and key, or the token", credential)
+}

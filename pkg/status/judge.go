@@ -118,14 +118,17 @@ func (f Findings) failure(want desired.ScaleSet) string {
 	if reason := f.idleEntity(want.Entity); reason != "" {
 		return reason
 	}
-	credentials := f.credentialsOf(want.Entity)
+	credential := f.credentialOf(want.Entity)
 	for _, o := range f.Report.Outcomes {
 		if o.Err == nil {
 			continue
 		}
-		if isOf(o.Name, want) || o.Name == want.Entity.String() || slices.Contains(credentials, o.Name) {
+		if isOf(o.Name, want) || o.Name == want.Entity.String() || o.Name == plan.CredentialName(credential) {
 			return o.Err.Error()
 		}
+	}
+	if f.isUnanswered(credential) {
+		return Unanswered(credential)
 	}
 	if failed := f.failedRunner(want); failed != nil {
 		return FailedRunner(*failed)
@@ -143,6 +146,13 @@ func (f Findings) idleEntity(ref desired.EntityRef) string {
 	return ""
 }
 
+// isUnanswered tells whether GitHub does not let GARM in with a credential that this reconcile has not changed.
+func (f Findings) isUnanswered(credential string) bool {
+	isChanged := func(o reconcile.Outcome) bool { return o.Name == plan.CredentialName(credential) }
+	return !slices.ContainsFunc(f.Report.Outcomes, isChanged) &&
+		slices.ContainsFunc(f.Before.Credentials, func(c desired.Credential) bool { return c.Name == credential && c.Unanswered })
+}
+
 // failedRunner is one of the scale set's that could not be set up, nil if there is none.
 func (f Findings) failedRunner(want desired.ScaleSet) *desired.Runner {
 	for _, c := range f.Plan.Changes {
@@ -153,13 +163,13 @@ func (f Findings) failedRunner(want desired.ScaleSet) *desired.Runner {
 	return nil
 }
 
-func (f Findings) credentialsOf(entity desired.EntityRef) (names []string) {
-	for _, e := range f.Want.Entities {
-		if e.EntityRef == entity {
-			names = append(names, plan.CredentialName(e.Credential))
-		}
+// credentialOf is the name of the credential that an entity is to have.
+func (f Findings) credentialOf(entity desired.EntityRef) string {
+	i := slices.IndexFunc(f.Want.Entities, func(e desired.Entity) bool { return e.EntityRef == entity })
+	if i < 0 {
+		return ""
 	}
-	return names
+	return f.Want.Entities[i].Credential
 }
 
 func wasSkipped(o reconcile.Outcome) bool {

@@ -192,6 +192,23 @@ func TestJudge(t *testing.T) {
 			configurator.Answer{Status: "pending", Message: "GARM cannot work for organization acme: bad credentials", TemplateID: "12", ProviderName: "cloud"},
 			"waiting: small: GARM cannot work for organization acme: bad credentials (and 1 more)",
 		},
+		{
+			"GitHub does not let GARM in", func(p *pass) {
+				p.have.Credentials = []desired.Credential{{ID: 1, Name: "app-42-7", Description: desired.Mark("key"), Unanswered: true}}
+			},
+			not("pending", "GitHub refuses credential app-42-7, or does not answer GARM; check the App's ID, installation and key, or the token"),
+			"waiting: small: GitHub refuses credential app-42-7, or does not answer GARM; check the App's ID, installation and key, or the token",
+		},
+		{
+			"GitHub lets GARM in with what is new", func(p *pass) {
+				p.have.Credentials = []desired.Credential{{ID: 1, Name: "app-42-7", Description: desired.Mark("old"), Unanswered: true}}
+			}, ready, "active: 1 scale set, 2/3 runners",
+		},
+		{
+			"GitHub does not let GARM in for others", func(p *pass) {
+				p.have.Credentials = append(slices.Clone(p.have.Credentials), desired.Credential{ID: 2, Name: "theirs", Unanswered: true})
+			}, ready, "active: 1 scale set, 2/3 runners",
+		},
 		{"entity is starting", func(p *pass) { p.have.Entities[0].Failure = "pool manager is starting up" }, ready, "active: 1 scale set, 2/3 runners"},
 		{"entity has started", func(p *pass) { p.have.Entities[0].Failure = "no cache found for entity uuid" }, ready, "active: 1 scale set, 2/3 runners"},
 		{"entity renews", func(p *pass) { p.have.Entities[0].Failure = "cache expired for entity uuid" }, ready, "active: 1 scale set, 2/3 runners"},

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -183,8 +182,8 @@ func (b *Bed) startModel(ctx context.Context) error {
 // listen for jobs while GitHub holds the session of a GARM that was killed, which is minutes.
 const bootLimit = 5 * time.Minute
 
-// nudgePause is how long GARM may take over a job before it is nudged.
-const nudgePause = 25 * time.Second
+// tickPause is how often update-status is while a runner is waited for: GARM may overlook a job, and the charm sees to that.
+const tickPause = 25 * time.Second
 
 // Image is what the image builder builds: docker and the collector's snap are in it, and GitHub's runner is not.
 func Image() runner.Config {
@@ -218,12 +217,12 @@ func trust(ca []byte) string {
 
 func (b *Bed) newInstance(ctx context.Context, scaleSet string) (provider.Instance, error) {
 	var found provider.Instance
-	late := time.After(nudgePause)
+	due := time.After(tickPause)
 	err := Until(ctx, func() error {
 		select {
-		case <-late:
-			late = time.After(nudgePause)
-			if err := b.nudge(ctx, scaleSet); err != nil {
+		case <-due:
+			due = time.After(tickPause)
+			if err := b.Model.FireUpdateStatus(ctx, "garm/0"); err != nil {
 				return err
 			}
 		default:
@@ -241,21 +240,6 @@ func (b *Bed) newInstance(ctx context.Context, scaleSet string) (provider.Instan
 		return fmt.Errorf("the cloud was not asked for a new runner of scale set %s; it has %d", scaleSet, len(instances))
 	})
 	return found, err
-}
-
-// nudge has GARM take up a scale set as its database has it. GARM v0.2.1 handles the changes of one in any order
-// (workers/scaleset/scaleset.go, loop), and so may overlook that a job needs a runner until something else changes.
-func (b *Bed) nudge(ctx context.Context, scaleSet string) error {
-	garm, err := b.GARM(ctx, "garm/0")
-	if err != nil {
-		return err
-	}
-	set, err := garm.ScaleSet(ctx, scaleSet)
-	if err != nil {
-		return err
-	}
-	_, err = garm.Do(ctx, http.MethodPut, fmt.Sprintf("/scalesets/%d", set.ID), fmt.Appendf(nil, `{"max_runners":%d}`, set.MaxRunners))
-	return err
 }
 
 // isOf relies on the pool ID that GARM gives the runners of a scale set: its name, a dash and the entity's UUID
