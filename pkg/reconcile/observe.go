@@ -5,6 +5,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cloudbase/garm-provider-common/params"
@@ -185,7 +186,8 @@ func failure(ctx context.Context, client *garmapi.Client, e garmapi.Entity) (str
 	}
 	var last garmparams.EntityEvent
 	for _, event := range whole.Events {
-		if event.ID >= last.ID {
+		// One of GARM's workers that runs at last says nothing of GitHub (GARM workers/entity/controller.go).
+		if event.ID >= last.ID && !strings.HasPrefix(event.Message, "worker successfully started") {
 			last = event
 		}
 	}

@@ -1,8 +1,10 @@
 package reconcile_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -96,6 +98,27 @@ func TestObserveTellsWhyAnEntityDoesNotWork(t *testing.T) {
 	why := func() string { return l.observe().Entities[0].Failure }
 	require.Eventually(t, func() bool { return strings.HasPrefix(why(), "failed to update tools: ") }, soon, 200*time.Millisecond)
 	assert.Contains(t, why(), "401")
+
+	// A worker of GARM's may start at its second try after that, which says nothing of GitHub.
+	started := func(answer *http.Response) error {
+		if !strings.HasPrefix(answer.Request.URL.Path, "/api/v1/organizations/") {
+			return nil
+		}
+		var entity params.Organization
+		if err := json.NewDecoder(answer.Body).Decode(&entity); err != nil {
+			return err
+		}
+		entity.Events = append(entity.Events, params.EntityEvent{
+			ID: 1000, EventType: params.StatusEvent, EventLevel: params.EventInfo, Message: "worker successfully started after retry for entity: acme",
+		})
+		text, err := json.Marshal(entity)
+		answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+		answer.Header.Del("Content-Length")
+		return err
+	}
+	o, err := reconcile.Observe(t.Context(), l.between(started))
+	require.NoError(t, err)
+	assert.Contains(t, o.Entities[0].Failure, "401")
 }
 
 func TestObserveWithoutSystemTemplate(t *testing.T) {
