@@ -24,7 +24,7 @@ docs: ## Write the reference pages of docs/ that come from charmcraft.yaml and p
 unit: ## Run the tests of the charms' own module, with the race detector
 	$(GO) test -race ./...
 
-integration: ## Run scenarios on the current Juju controller, with the charms in build/ (GARM_IMAGE and GARM_ROCK name images)
+integration: ## Run scenarios on the current Juju controller, with the charms in build/ (GARM_IMAGE and GARM_ROCK name images, GITHUB_ADDRESS this machine)
 	cd tests && $(GO) test -tags=integration -count=1 -timeout=120m ./integration
 
 test: deps pack lint unit scenarios ## Run everything that needs no controller

@@ -20,6 +20,7 @@ import (
 
 	"github.com/garm-charms/garm-charms/tests/bed"
 	"github.com/garm-charms/garm-charms/tests/juju"
+	"github.com/garm-charms/garm-charms/tests/operator"
 	"github.com/garm-charms/garm-charms/tests/sandbox"
 )
 
@@ -163,7 +164,7 @@ func (d *declaring) deployBuilder() {
 
 func (d *declaring) addSecrets() {
 	d.t.Helper()
-	for name, value := range map[string]string{"openstack": bed.Password + "\n", "app-key": d.key} {
+	for name, value := range map[string]string{"openstack": operator.Password + "\n", "app-key": d.key} {
 		uri, err := d.AddSecret(d.ctx(), name, map[string]string{"value": value})
 		require.NoError(d.t, err)
 		d.uris[name] = uri
@@ -210,7 +211,7 @@ func (d *declaring) deployed() *declaring {
 	d.addSecrets()
 	d.deployReader()
 	d.deployBuilder()
-	d.deploy(d.charm, "small", bed.Basics("small"))
+	d.deploy(d.charm, "small", operator.Basics("small"))
 	d.grantSecrets()
 	d.configureSecrets()
 	return d

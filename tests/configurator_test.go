@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/garm-charms/garm-charms/tests/bed"
 	"github.com/garm-charms/garm-charms/tests/juju"
+	"github.com/garm-charms/garm-charms/tests/operator"
 )
 
 // record is what the reader finds of small, with the secrets' contents instead of their URIs.
@@ -30,14 +30,14 @@ func (d *declaring) record(unit string) map[string]string {
 	return bag
 }
 
-// wantRecord is the record of bed.Basics.
+// wantRecord is the record of operator.Basics.
 func (d *declaring) wantRecord() map[string]string {
 	return map[string]string{
 		"name": "small", "org": "acme", "runner_group": "Default", "flavor": "m1.small", "os_arch": "amd64",
 		"min_idle_runner": "1", "max_runner": "2", "runner_bootstrap_timeout": "20", "provider_name": "small", "image_id": "ubuntu-0",
 		"openstack_auth_url": "https://keystone.example.com:5000/v3", "openstack_username": "ci",
 		"openstack_project_name": "runners", "openstack_user_domain_name": "Default", "openstack_project_domain_name": "Default",
-		"openstack_region_name": "RegionOne", "openstack_network": "runners", "openstack_password_secret_uri": bed.Password,
+		"openstack_region_name": "RegionOne", "openstack_network": "runners", "openstack_password_secret_uri": operator.Password,
 		"github_app_id": "42", "github_installation_id": "7", "github_private_key_secret_uri": d.key,
 	}
 }
@@ -56,7 +56,7 @@ func steps() []step {
 		{"deploy builder", nil, (*declaring).deployBuilder},
 		{"add-secret", nil, (*declaring).addSecrets},
 		{"grant-secret", []string{"deploy small", "add-secret"}, (*declaring).grantSecrets},
-		{"config", []string{"deploy small"}, func(d *declaring) { d.configure(bed.Basics("small")) }},
+		{"config", []string{"deploy small"}, func(d *declaring) { d.configure(operator.Basics("small")) }},
 		{"config secrets", []string{"deploy small", "add-secret"}, (*declaring).configureSecrets},
 		{"integrate garm", []string{"deploy small", "deploy garm"}, func(d *declaring) { d.integrate("garm") }},
 		{"integrate builder", []string{"deploy small", "deploy builder"}, func(d *declaring) { d.integrate("builder") }},
@@ -163,7 +163,7 @@ func TestConfiguratorSecretsOnTheRelation(t *testing.T) {
 	const passwordLabel, keyLabel = "configurator-password.garm-configurator:0", "configurator-github-key.garm-configurator:0"
 	password, key := d.copies()[passwordLabel], d.copies()[keyLabel]
 	require.Equal(t, []int{1}, password.Revisions)
-	assert.Equal(t, bed.Password, password.Content["value"], "without the line end of the file")
+	assert.Equal(t, operator.Password, password.Content["value"], "without the line end of the file")
 
 	require.NoError(t, d.UpdateSecret(d.ctx(), "openstack", map[string]string{"value": rotated}))
 	d.settle()
@@ -193,7 +193,7 @@ func TestConfiguratorSecretsOnTheRelation(t *testing.T) {
 func TestConfiguratorReadsImagesOfSeveralUnits(t *testing.T) {
 	d := inParallel(t).standing()
 	assert.Equal(t, map[string]string{
-		"auth_url": "https://keystone.example.com:5000/v3", "username": "ci", "password": bed.Password, "project_name": "runners",
+		"auth_url": "https://keystone.example.com:5000/v3", "username": "ci", "password": operator.Password, "project_name": "runners",
 		"user_domain_name": "Default", "project_domain_name": "Default",
 	}, d.bags("builder/0")["small/0"])
 	image := func() string { return d.bags("garm/0")["small/0"]["image_id"] }

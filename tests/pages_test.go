@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garm-charms/garm-charms/tests/bed"
+	"github.com/garm-charms/garm-charms/tests/operator"
 )
 
 // What the documents tell a reader to type is typed.
@@ -52,7 +53,7 @@ func TestEveryPageWithCommandsIsFollowedToItsEnd(t *testing.T) {
 	for _, name := range followed(t) {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
-		if slices.ContainsFunc(bed.Fences(string(text)), func(f bed.Fence) bool { return f.Language == "shell" }) {
+		if slices.ContainsFunc(operator.Fences(string(text)), func(f operator.Fence) bool { return f.Language == "shell" }) {
 			assert.Equal(t, 1, opened[name], "how often scripts open %s", name)
 		}
 	}
@@ -64,7 +65,7 @@ func TestCommandsStandInShellBlocks(t *testing.T) {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
 		assert.NotRegexp(t, "`juju [^`]*`", string(text), name)
-		for _, fence := range bed.Fences(string(text)) {
+		for _, fence := range operator.Fences(string(text)) {
 			if fence.Language != "shell" {
 				assert.NotRegexp(t, `(?m)^\s*\$?\s*juju `, fence.Text, "%s:%d", name, fence.Line)
 			}

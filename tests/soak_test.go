@@ -19,6 +19,7 @@ import (
 	"github.com/garm-charms/garm-charms/tests/bed"
 	"github.com/garm-charms/garm-charms/tests/github"
 	"github.com/garm-charms/garm-charms/tests/juju"
+	"github.com/garm-charms/garm-charms/tests/operator"
 )
 
 // TestSoak lets as many events happen as SOAK_EVENTS says, in an order that SOAK_SEED decides, without waiting for one to be
@@ -99,7 +100,7 @@ func (s *soak) deploy() {
 	require.NoError(s.t, s.world.Setup(s.t.Context(), "small", func(string) {}))
 	known, err := s.world.Model.Config(s.t.Context(), "small")
 	require.NoError(s.t, err)
-	large := bed.Basics("large")
+	large := operator.Basics("large")
 	s.must("deploy ./garm-configurator.charm large")
 	s.must("grant-secret openstack large")
 	s.must("grant-secret app-key large")
@@ -111,7 +112,7 @@ func (s *soak) deploy() {
 	s.must("integrate large builder")
 	s.must("integrate large garm")
 	s.must("scale-application small 2")
-	s.configurators["small"] = &configured{options: bed.Basics("small"), integrated: true}
+	s.configurators["small"] = &configured{options: operator.Basics("small"), integrated: true}
 	s.configurators["large"] = &configured{options: large, integrated: true}
 }
 
@@ -193,7 +194,7 @@ func (s *soak) relate() (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
-	return "integrate " + application, bed.Until(ctx, func() error { return s.juju("integrate", application, "garm") })
+	return "integrate " + application, operator.Until(ctx, func() error { return s.juju("integrate", application, "garm") })
 }
 
 func (s *soak) moveLeadership() (string, error) {
@@ -250,7 +251,7 @@ func (s *soak) ends() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	defer cancel()
-	err := bed.Until(ctx, func() error {
+	err := operator.Until(ctx, func() error {
 		err := s.difference(ctx)
 		if err == nil {
 			return nil
@@ -353,7 +354,7 @@ func (s *soak) present(ctx context.Context) (sets []string, err error) {
 }
 
 // needless names what GARM still has although no scale set needs it.
-func (s *soak) needless(ctx context.Context, api *bed.GARM, needed map[string]bool) error {
+func (s *soak) needless(ctx context.Context, api *operator.GARM, needed map[string]bool) error {
 	for _, path := range []string{"/templates", "/organizations", "/github/credentials"} {
 		var objects []struct {
 			Name  string `json:"name"`

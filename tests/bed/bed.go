@@ -5,10 +5,10 @@
 package bed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,7 +16,7 @@ import (
 
 	"github.com/garm-charms/garm-charms/tests/github"
 	"github.com/garm-charms/garm-charms/tests/juju"
-	"github.com/garm-charms/garm-charms/tests/jujucli"
+	"github.com/garm-charms/garm-charms/tests/operator"
 	"github.com/garm-charms/garm-charms/tests/parts"
 	"github.com/garm-charms/garm-charms/tests/postgresql"
 	"github.com/garm-charms/garm-charms/tests/provider"
@@ -30,33 +30,34 @@ type Config struct {
 	Dir string
 	// Number is the bed's network, 0 to 255; one that is in use cannot be had twice.
 	Number int
+	// Model is the name of its Juju model; empty for ci.
+	Model string
 	// Built is what Build returned. An operator finds each charm as NAME.charm in Dir.
 	Built Built
 }
 
 // Bed is a running world.
 type Bed struct {
-	Model  *juju.Model
-	GitHub *github.Server
-	// Enterprise is a GitHub Enterprise Server, at EnterpriseURL, which no image trusts.
-	Enterprise *github.Server
-	Cloud      provider.Cloud
+	// Operator types in it. Their GitHub is github.com here, their GitHub Enterprise Server is at enterpriseURL.
+	*operator.Operator
 
-	config      Config
-	operatorDir string // where relative paths start
-	network     *sandbox.Network
-	machines    map[string]*runner.Machine
-	database    *postgresql.Server // nil until a scenario starts it
-	closers     []func() error
+	Model *juju.Model
+	Cloud provider.Cloud
+
+	config   Config
+	network  *sandbox.Network
+	machines map[string]*runner.Machine
+	database *postgresql.Server // nil until a scenario starts it
+	closers  []func() error
 }
 
-// ModelName is the name of every bed's Juju model.
-const ModelName = "ci"
+// modelName is the name of a bed's Juju model, unless its Config has another.
+const modelName = "ci"
 
-// EnterpriseURL is the address of the bed's GitHub Enterprise Server.
-const EnterpriseURL = "https://" + enterpriseName + ":8443"
-
-const enterpriseName = "ghes.example.com"
+const (
+	enterpriseURL  = "https://" + enterpriseName + ":8443"
+	enterpriseName = "ghes.example.com"
+)
 
 // ProxyName is the name of an HTTP proxy, for runners that are told to use one.
 const ProxyName = "proxy.example.com"
@@ -69,7 +70,9 @@ const (
 
 // New builds the world; nothing is deployed in it.
 func New(ctx context.Context, c Config) (*Bed, error) {
-	b := &Bed{config: c, operatorDir: c.Dir, machines: map[string]*runner.Machine{}}
+	c.Model = cmp.Or(c.Model, modelName)
+	o := &operator.Operator{Dir: c.Dir, Home: c.Dir, Idle: 1, Patience: waitLimit}
+	b := &Bed{Operator: o, config: c, machines: map[string]*runner.Machine{}}
 	for _, step := range []func(context.Context) error{b.startNetwork, b.startForges, b.openCloud, b.layImages, b.placeCharms, b.startModel} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, b.Close())
@@ -88,11 +91,6 @@ func (b *Bed) Close() error {
 		errs = append(errs, b.closers[i]())
 	}
 	return errors.Join(errs...)
-}
-
-// Juju is the juju command in this world.
-func (b *Bed) Juju(stdout io.Writer) jujucli.Command {
-	return jujucli.Command{Driver: b.Model, Dir: b.operatorDir, Stdout: stdout}
 }
 
 func (b *Bed) startNetwork(context.Context) error {
@@ -163,7 +161,7 @@ func (b *Bed) layImages(ctx context.Context) error {
 // startModel leaves a failed hook failed, so that recovery is the charms' doing.
 func (b *Bed) startModel(ctx context.Context) error {
 	model, err := juju.NewModel(juju.Config{
-		Name:      ModelName,
+		Name:      b.config.Model,
 		Dir:       filepath.Join(b.config.Dir, "m"),
 		Network:   b.network,
 		Pebble:    b.config.Built.Pebble,
@@ -173,7 +171,7 @@ func (b *Bed) startModel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.Model = model
+	b.Model, b.World = model, world{model}
 	b.closers = append(b.closers, model.Close)
 	return model.SetModelConfig(ctx, map[string]string{"automatically-retry-hooks": "false"})
 }
@@ -218,7 +216,7 @@ func trust(ca []byte) string {
 func (b *Bed) newInstance(ctx context.Context, scaleSet string) (provider.Instance, error) {
 	var found provider.Instance
 	due := time.After(tickPause)
-	err := Until(ctx, func() error {
+	err := operator.Until(ctx, func() error {
 		select {
 		case <-due:
 			due = time.After(tickPause)
@@ -250,21 +248,6 @@ func isOf(instance provider.Instance, scaleSet string) bool {
 	return len(id) > uuid && id[:len(id)-uuid] == scaleSet
 }
 
-// Until tries until it works or the context ends, and then says why it did not work.
-func Until(ctx context.Context, try func() error) error {
-	for {
-		err := try()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w (%w)", err, ctx.Err())
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
-}
-
 // placeCharms gives Dir the packed charms under their plain names, and in build/ under those that documents have.
 func (b *Bed) placeCharms(context.Context) error {
 	if err := os.Mkdir(filepath.Join(b.config.Dir, "build"), 0o755); err != nil {
@@ -277,5 +260,6 @@ func (b *Bed) placeCharms(context.Context) error {
 			}
 		}
 	}
-	return b.packStandIns()
+	_, err := StandIns(b.config.Dir)
+	return err
 }

@@ -58,7 +58,7 @@ func (s *Script) postgresql(args []string) (string, error) {
 }
 
 func (s *Script) connect(file string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(s.operatorDir, file))
+	text, err := os.ReadFile(filepath.Join(s.Dir, file))
 	if err != nil {
 		return "", err
 	}

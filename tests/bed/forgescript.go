@@ -3,64 +3,27 @@ package bed
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/garm-charms/garm-charms/tests/github"
+	"github.com/garm-charms/garm-charms/tests/operator"
 )
 
-// github add-org NAME | add-repo OWNER/NAME | add-enterprise NAME | add-app ID INSTALLATION KEYFILE | add-token FILE | ca FILE |
-// scale-sets ORG or KIND/NAME | delete-scale-set ORG NAME |
-// listens ORG NAME (until GARM does) | queue OWNER/NAME LABEL | start-job ORG SCALE-SET | end-job SCALE-SET |
-// quota USED | fail STATUS [PATH] | fail hang | heal
-//
-// ghes is the same for the Enterprise Server.
-func (s *Script) forge(server *github.Server, args []string) (string, error) {
-	switch args[0] {
-	case "scale-sets":
-		return scaleSets(server, args[1]), nil
-	case "ca":
-		return "", os.WriteFile(filepath.Join(s.operatorDir, args[1]), server.CA(), 0o600)
-	case "queue":
-		owner, name, _ := strings.Cut(args[1], "/")
-		_, err := server.QueueJob(github.Repository(owner, name), "build", args[2])
-		return "", err
-	case "start-job":
-		return s.startJob(server, github.Organization(args[1]), args[2])
-	case "end-job":
-		return "", s.endJob(server, args[1])
-	case "quota":
-		used, err := strconv.Atoi(args[1])
-		server.UseQuota(used)
-		return "", err
-	case "delete-scale-set", "listens":
-		return "", s.forgeScaleSet(server, args)
-	case "fail":
-		return "", fail(server, args[1], strings.Join(args[2:], ""))
-	case "heal":
-		server.Heal()
-		return "", nil
-	}
-	return "", s.addTo(server, args)
-}
-
-// startJob gives a queued job to the runner of the scale set that was booted last, as soon as GARM's listener has taken it, and
+// start-job ORG SCALE-SET gives a queued job to the runner of the scale set that was booted last, as soon as GARM's listener has taken it, and
 // prints the runner's name once GARM knows that it has a job.
-func (s *Script) startJob(server *github.Server, entity github.Entity, scaleSet string) (string, error) {
+func (s *Script) startJob(args []string) (string, error) {
+	entity, scaleSet := github.Organization(args[0]), args[1]
 	machine, booted := s.booted[scaleSet]
 	if !booted {
 		return "", fmt.Errorf("no runner of scale set %s was booted", scaleSet)
 	}
-	if err := server.ConnectRunner(entity, machine.Name()); err != nil {
+	if err := s.GitHub.ConnectRunner(entity, machine.Name()); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
 	defer cancel()
-	err := Until(ctx, func() error {
-		_, taken, err := server.TakeJob(entity, machine.Name())
+	err := operator.Until(ctx, func() error {
+		_, taken, err := s.GitHub.TakeJob(entity, machine.Name())
 		if err == nil && !taken {
 			err = fmt.Errorf("there is no job for %s", machine.Name())
 		}
@@ -69,7 +32,7 @@ func (s *Script) startJob(server *github.Server, entity github.Entity, scaleSet 
 	if err != nil {
 		return "", err
 	}
-	return machine.Name() + "\n", Until(ctx, func() error {
+	return machine.Name() + "\n", operator.Until(ctx, func() error {
 		said, err := s.said(machine.Name())
 		if err == nil && !strings.HasPrefix(said, "active\n") {
 			err = fmt.Errorf("GARM does not know that %s has a job: %s", machine.Name(), said)
@@ -78,82 +41,12 @@ func (s *Script) startJob(server *github.Server, entity github.Entity, scaleSet 
 	})
 }
 
-// endJob ends the job that the runner of the scale set that was booted last has, and with it the runner.
-func (s *Script) endJob(server *github.Server, scaleSet string) error {
-	for _, job := range server.Jobs() {
-		if job.State == github.JobRunning && job.Runner == s.booted[scaleSet].Name() {
-			return server.FinishJob(job.ID, "succeeded")
+// end-job SCALE-SET ends the job that the runner of the scale set that was booted last has, and with it the runner.
+func (s *Script) endJob(args []string) (string, error) {
+	for _, job := range s.GitHub.Jobs() {
+		if job.State == github.JobRunning && job.Runner == s.booted[args[0]].Name() {
+			return "", s.GitHub.FinishJob(job.ID, "succeeded")
 		}
 	}
-	return fmt.Errorf("no runner of scale set %s has a job", scaleSet)
-}
-
-func (s *Script) addTo(server *github.Server, args []string) error {
-	switch args[0] {
-	case "add-org":
-		return server.AddEntity(github.Organization(args[1]))
-	case "add-repo":
-		owner, name, _ := strings.Cut(args[1], "/")
-		return server.AddEntity(github.Repository(owner, name))
-	case "add-enterprise":
-		return server.AddEntity(github.Enterprise(args[1]))
-	case "add-app":
-		var app, installation int64
-		if _, err := fmt.Sscan(args[1]+" "+args[2], &app, &installation); err != nil {
-			return err
-		}
-		return s.addApp(server, app, installation, args[3])
-	case "add-token":
-		token, err := os.ReadFile(filepath.Join(s.operatorDir, args[1]))
-		server.AddToken(strings.TrimSpace(string(token)))
-		return err
-	}
-	return fmt.Errorf("unknown: github %s", args[0])
-}
-
-// scaleSets has a line for each scale set of an entity, which is an organisation unless it is given as KIND/NAME.
-func scaleSets(server *github.Server, name string) string {
-	entity := github.Organization(name)
-	if strings.Contains(name, "/") {
-		entity = github.Entity(name)
-	}
-	var names strings.Builder
-	for _, set := range server.ScaleSets(entity) {
-		fmt.Fprintln(&names, set.Name)
-	}
-	return names.String()
-}
-
-// forgeScaleSet deletes a scale set, or waits until GARM listens for its jobs.
-func (s *Script) forgeScaleSet(server *github.Server, args []string) error {
-	entity, name := github.Organization(args[1]), args[2]
-	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
-	defer cancel()
-	return Until(ctx, func() error {
-		for _, set := range server.ScaleSets(entity) {
-			isPolled := func(session github.Session) bool { return session.ScaleSetID == set.ID && session.Polling }
-			switch {
-			case set.Name != name:
-			case args[0] == "delete-scale-set":
-				server.DeleteScaleSet(set.ID)
-				return nil
-			case slices.ContainsFunc(server.Sessions(), isPolled):
-				return nil
-			}
-		}
-		return fmt.Errorf("%s has no scale set %s, or nobody listens for its jobs", entity, name)
-	})
-}
-
-// fail has GitHub answer every request, or those whose path matches, with a status, or "hang": never.
-func fail(server *github.Server, how, path string) error {
-	match := github.Match{Path: path}
-	if how == "hang" {
-		return server.Fail(match, github.Fault{Hang: true})
-	}
-	status, err := strconv.Atoi(how)
-	if err != nil {
-		return err
-	}
-	return server.Fail(match, github.Fault{Status: status})
+	return "", fmt.Errorf("no runner of scale set %s has a job", args[0])
 }

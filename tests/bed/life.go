@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/garm-charms/garm-charms/tests/operator"
 	"github.com/garm-charms/garm-charms/tests/provider"
 )
 
@@ -27,7 +28,7 @@ func (s *Script) restartContainer(args []string) (string, error) {
 	if err := s.Model.RestartContainer(ctx, args[0], args[1]); err != nil {
 		return "", err
 	}
-	return "", Until(ctx, func() error {
+	return "", operator.Until(ctx, func() error {
 		for _, hook := range s.Model.Hooks(args[0])[before:] {
 			if hook.Name == args[1]+"-pebble-ready" && !hook.End.IsZero() {
 				return nil
@@ -56,7 +57,7 @@ func (s *Script) secret(args []string) (string, error) {
 		return "", err
 	}
 	for _, known := range all {
-		if known.Name != args[0] || known.Owner == ModelName {
+		if known.Name != args[0] || known.Owner == s.config.Model {
 			continue
 		}
 		info, err := s.Model.ShowSecret(s.ctx, known.URI, true)
@@ -131,7 +132,7 @@ const probePort = 38813
 func (s *Script) inService(args []string) (string, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
 	defer cancel()
-	return "", Until(ctx, func() error {
+	return "", operator.Until(ctx, func() error {
 		status, err := s.Model.Status(ctx)
 		if err != nil {
 			return err

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/garm-charms/garm-charms/tests/operator"
 )
 
 // Loki takes what is pushed to it, as Loki's push API does (Loki docs/sources/reference/loki-http-api.md).
@@ -110,7 +112,7 @@ func (l *Loki) wait(ctx context.Context, pattern string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	found := ""
-	err = Until(ctx, func() error {
+	err = operator.Until(ctx, func() error {
 		for _, line := range l.Lines() {
 			if match.MatchString(line) {
 				found = line + "\n"

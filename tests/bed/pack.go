@@ -16,19 +16,21 @@ import (
 //go:embed standins
 var standIns embed.FS
 
-// packStandIns writes NAME.charm for each of them.
-func (b *Bed) packStandIns() error {
+// StandIns packs each of them into a directory, as NAME.charm, and returns their paths by name.
+func StandIns(dir string) (map[string]string, error) {
 	const root = "standins"
 	names, err := standIns.ReadDir(root)
 	if err != nil {
-		return fmt.Errorf("cannot pack stand-ins: %w", err)
+		return nil, fmt.Errorf("cannot pack stand-ins: %w", err)
 	}
+	paths := map[string]string{}
 	for _, name := range names {
-		if err := pack(path.Join(root, name.Name()), filepath.Join(b.config.Dir, name.Name()+".charm")); err != nil {
-			return fmt.Errorf("cannot pack %s: %w", name.Name(), err)
+		paths[name.Name()] = filepath.Join(dir, name.Name()+".charm")
+		if err := pack(path.Join(root, name.Name()), paths[name.Name()]); err != nil {
+			return nil, fmt.Errorf("cannot pack %s: %w", name.Name(), err)
 		}
 	}
-	return nil
+	return paths, nil
 }
 
 func pack(dir, target string) (err error) {

@@ -20,6 +20,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/garm-charms/garm-charms/tests/juju"
+	"github.com/garm-charms/garm-charms/tests/operator"
 	"github.com/garm-charms/garm-charms/tests/parts"
 )
 
@@ -61,7 +62,7 @@ func (b *Bed) StartPrometheus(ctx context.Context, unit string) (*Prometheus, er
 		_ = cmd.Wait() // it was killed
 		return err
 	})
-	return p, Until(ctx, func() error { return p.get(ctx, http.MethodGet, "/-/ready", nil) })
+	return p, operator.Until(ctx, func() error { return p.get(ctx, http.MethodGet, "/-/ready", nil) })
 }
 
 // configure writes Prometheus's configuration as its charm makes it (lib prometheus_scrape, MetricsEndpointConsumer).
@@ -220,7 +221,7 @@ func (s *Script) prometheus(args []string) (_ string, err error) {
 
 func (p *Prometheus) wait(ctx context.Context, expr string) (string, error) {
 	var text strings.Builder
-	err := Until(ctx, func() error {
+	err := operator.Until(ctx, func() error {
 		samples, err := p.Query(ctx, expr)
 		if err == nil && len(samples) == 0 {
 			err = fmt.Errorf("nothing is %s", expr)
@@ -235,7 +236,7 @@ func (p *Prometheus) wait(ctx context.Context, expr string) (string, error) {
 
 func (p *Prometheus) waitAlert(ctx context.Context, name string) (string, error) {
 	var text strings.Builder
-	err := Until(ctx, func() error {
+	err := operator.Until(ctx, func() error {
 		alerts, err := p.Alerts(ctx)
 		if err != nil {
 			return err

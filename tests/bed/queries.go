@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/garm-charms/garm-charms/tests/juju"
+	"github.com/garm-charms/garm-charms/tests/operator"
 )
 
 // query is an expression that Prometheus is to evaluate for somebody.
@@ -59,7 +60,7 @@ func (p *Prometheus) alertQueries(ctx context.Context) ([]query, error) {
 			Rules []struct{ Name, Query, Health, LastError string }
 		}
 	}
-	err := Until(ctx, func() error {
+	err := operator.Until(ctx, func() error {
 		if err := p.get(ctx, http.MethodGet, "/api/v1/rules", &data); err != nil {
 			return err
 		}

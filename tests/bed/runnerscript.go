@@ -1,14 +1,17 @@
 package bed
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/garm-charms/garm-charms/tests/operator"
 	"github.com/garm-charms/garm-charms/tests/runner"
 )
 
@@ -81,6 +84,26 @@ func (s *Script) onRunner(machine *runner.Machine, command []string) (string, er
 		err = fmt.Errorf("%w: %s", err, exit.Stderr)
 	}
 	return string(out), err
+}
+
+// wait-runners COUNT: until the GARM of garm/0 has that many runners, all of which the cloud runs.
+func (s *Script) waitRunners(args []string) (string, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
+	defer cancel()
+	api, err := s.GARM(ctx, "garm/0")
+	if err != nil {
+		return "", err
+	}
+	return "", operator.Until(ctx, func() error {
+		list, err := api.Runners(ctx)
+		if err != nil {
+			return err
+		}
+		if running := strings.Count(list, " running "); strconv.Itoa(running) != args[0] || running != strings.Count(list, "\n") {
+			return fmt.Errorf("the runners are not %s that run: %q", args[0], list)
+		}
+		return nil
+	})
 }
 
 // said is what a runner is to GARM, and then what it has told.

@@ -3,6 +3,7 @@ package live_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -46,15 +47,15 @@ type controllers struct {
 	beds  atomic.Int32
 }
 
-// start starts a controller, and returns it with the images of its bed.
-func (c *controllers) start() (*apiserver.Server, map[string]string, error) {
+// start starts a controller, whose model has the name, and returns it with the images of its bed.
+func (c *controllers) start(model string) (*apiserver.Server, map[string]string, error) {
 	dir, err := os.MkdirTemp("", "bed") // paths of sockets must be short
 	if err != nil {
 		return nil, nil, err
 	}
 	c.t.Cleanup(func() { os.RemoveAll(dir) })
 	number := c.beds.Add(1)
-	b, err := bed.New(context.Background(), bed.Config{Dir: dir, Number: int(number), Built: c.built})
+	b, err := bed.New(context.Background(), bed.Config{Dir: dir, Number: int(number), Model: model, Built: c.built})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -80,7 +81,7 @@ func (c *controllers) start() (*apiserver.Server, map[string]string, error) {
 }
 
 func (c *controllers) addModel(name string) (*live.Model, error) {
-	server, images, err := c.start()
+	server, images, err := c.start(name)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +97,10 @@ func TestScenarios(t *testing.T) {
 	built, err := bed.Build(t.Context())
 	require.NoError(t, err)
 	c := &controllers{t: t, built: built}
-	run := live.Run{AddModel: c.addModel, Charms: built.Charms, Logs: t.TempDir(), Wait: 90 * time.Second}
+	charms, err := bed.StandIns(t.TempDir())
+	require.NoError(t, err)
+	maps.Copy(charms, built.Charms)
+	run := live.Run{AddModel: c.addModel, Charms: charms, Module: "..", Logs: t.TempDir(), Wait: 90 * time.Second, Calm: time.Second}
 	testscript.Run(t, run.Params(live.Scenarios("..")...))
 }
 
@@ -111,7 +115,7 @@ func TestCallersOwnController(t *testing.T) {
 	_, err = live.Controller{Name: "other"}.AddModel("mine")
 	require.ErrorContains(t, err, "cannot find the user of controller other: ")
 
-	server, _, err := c.start()
+	server, _, err := c.start("mine")
 	require.NoError(t, err)
 	require.NoError(t, server.AddTo(jujuclient.NewFileClientStore()))
 	m, err := live.Controller{}.AddModel("mine")

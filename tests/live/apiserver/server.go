@@ -55,6 +55,7 @@ type Server struct {
 	images    map[string]string // uploaded images by pending ID
 	actions   map[string]params.ActionResult
 	serial    int
+	interval  time.Duration // between two update-status hooks
 	destroyed bool
 }
 

@@ -1,6 +1,7 @@
-package bed
+package operator
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -52,25 +53,25 @@ type page struct {
 }
 
 // open FILE: the page that is followed from here on, its path being relative to the tests' directory.
-func (s *Script) open(args []string) (string, error) {
-	if err := s.finish(nil); err != nil {
+func (o *Operator) open(_ context.Context, args []string) (string, error) {
+	if err := o.finish(); err != nil {
 		return "", err
 	}
-	content, err := os.ReadFile(args[0])
+	content, err := os.ReadFile(filepath.Join(o.Module, args[0]))
 	if err != nil {
 		return "", err
 	}
-	s.page = page{path: args[0], left: Fences(string(content))}
-	return "", os.RemoveAll(s.variables())
+	o.page = page{path: args[0], left: Fences(string(content))}
+	return "", os.RemoveAll(o.variables())
 }
 
 // variables is the file that keeps what the reader's shell has set from one block to the next.
-func (s *Script) variables() string { return filepath.Join(s.config.Dir, "variables") }
+func (o *Operator) variables() string { return filepath.Join(o.Home, "variables") }
 
 // follow [PLACEHOLDER=VALUE...]: types what the page's next shell block says, in bash, after writing the files that stand
 // before it. If a text block follows it, that must be what was printed. A placeholder is a word of the page.
-func (s *Script) follow(args []string) (string, error) {
-	block, err := s.next()
+func (o *Operator) follow(ctx context.Context, args []string) (string, error) {
+	block, err := o.next()
 	if err != nil {
 		return "", err
 	}
@@ -78,23 +79,23 @@ func (s *Script) follow(args []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := s.bash(text)
+	out, err := o.bash(ctx, text)
 	if err != nil {
-		return out, fmt.Errorf("cannot follow %s:%d: %w\n%s%s", s.page.path, block.Line, err, text, out)
+		return out, fmt.Errorf("cannot follow %s:%d: %w\n%s%s", o.page.path, block.Line, err, text, out)
 	}
-	if len(s.page.left) > 0 && s.page.left[0].Language == "text" {
-		shown := s.page.left[0]
-		s.page.left = s.page.left[1:]
+	if len(o.page.left) > 0 && o.page.left[0].Language == "text" {
+		shown := o.page.left[0]
+		o.page.left = o.page.left[1:]
 		if line := missing(shown.Text, out); line != "" {
-			return out, fmt.Errorf("%s:%d says that it prints %q; it printed\n%s", s.page.path, shown.Line, line, out)
+			return out, fmt.Errorf("%s:%d says that it prints %q; it printed\n%s", o.page.path, shown.Line, line, out)
 		}
 	}
 	return out, nil
 }
 
-// untyped REASON: passes over the page's next shell block, which the bed cannot run. It can run the juju commands it knows.
-func (s *Script) untyped(args []string) (string, error) {
-	block, err := s.next()
+// untyped REASON: passes over the page's next shell block, which scenarios cannot run. They can run the juju commands that jujucli knows.
+func (o *Operator) untyped(_ context.Context, args []string) (string, error) {
+	block, err := o.next()
 	if err != nil {
 		return "", err
 	}
@@ -104,35 +105,35 @@ func (s *Script) untyped(args []string) (string, error) {
 	for line := range strings.Lines(block.Text) {
 		words := strings.Fields(line)
 		if len(words) > 1 && words[0] == "juju" && slices.Contains(jujucli.Names(), words[1]) {
-			return "", fmt.Errorf("%s:%d can be typed: %s", s.page.path, block.Line, line)
+			return "", fmt.Errorf("%s:%d can be typed: %s", o.page.path, block.Line, line)
 		}
 	}
 	return "", nil
 }
 
 // next takes the page's next shell block and writes the files before it.
-func (s *Script) next() (Fence, error) {
-	for len(s.page.left) > 0 {
-		fence := s.page.left[0]
-		s.page.left = s.page.left[1:]
+func (o *Operator) next() (Fence, error) {
+	for len(o.page.left) > 0 {
+		fence := o.page.left[0]
+		o.page.left = o.page.left[1:]
 		if fence.Language == "shell" {
 			return fence, nil
 		}
 		if fence.File == "" {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(s.operatorDir, fence.File), []byte(fence.Text), 0o600); err != nil {
+		if err := o.keep(fence.File, []byte(fence.Text)); err != nil {
 			return Fence{}, err
 		}
 	}
-	return Fence{}, fmt.Errorf("%s has no more to type", s.page.path)
+	return Fence{}, fmt.Errorf("%s has no more to type", o.page.path)
 }
 
 // finish: nothing of the page is left to type.
-func (s *Script) finish([]string) error {
-	for _, fence := range s.page.left {
+func (o *Operator) finish() error {
+	for _, fence := range o.page.left {
 		if fence.Language == "shell" {
-			return fmt.Errorf("%s:%d was not typed: %s", s.page.path, fence.Line, fence.Text)
+			return fmt.Errorf("%s:%d was not typed: %s", o.page.path, fence.Line, fence.Text)
 		}
 	}
 	return nil
@@ -168,14 +169,14 @@ func missing(shown, printed string) string {
 }
 
 // bash runs a text in the operator's directory and returns what it printed.
-func (s *Script) bash(text string) (string, error) {
+func (o *Operator) bash(ctx context.Context, text string) (string, error) {
 	const around = `set -euo pipefail; set -a
 if [ -e "$VARIABLES" ]; then . "$VARIABLES"; fi
 %s
 export -p >"$VARIABLES"`
-	cmd := exec.CommandContext(s.ctx, "bash", "-c", fmt.Sprintf(around, text))
-	cmd.Dir = s.operatorDir
-	cmd.Env = []string{"PATH=" + filepath.Join(s.config.Dir, "bin") + ":" + os.Getenv("PATH"), "HOME=" + s.operatorDir, "VARIABLES=" + s.variables()}
+	cmd := exec.CommandContext(ctx, "bash", "-c", fmt.Sprintf(around, text))
+	cmd.Dir = o.Dir
+	cmd.Env = []string{"PATH=" + filepath.Join(o.Home, "bin") + ":" + os.Getenv("PATH"), "HOME=" + o.Dir, "VARIABLES=" + o.variables()}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

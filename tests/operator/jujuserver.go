@@ -1,4 +1,4 @@
-package bed
+package operator
 
 import (
 	"bytes"
@@ -18,42 +18,41 @@ const jujuCommand = `#!/bin/sh
 printf '%%s\0' "$@" | exec curl -sS --fail-with-body --unix-socket %s --data-binary @- -H 'Content-Type: application/octet-stream' http://juju/
 `
 
-// serveJuju makes bin/juju, in the bed's directory, this world's juju command until ctx ends.
-func (b *Bed) serveJuju(ctx context.Context) error {
-	socket := filepath.Join(b.config.Dir, "juju.socket")
+// ServeJuju makes bin/juju, in the operator's home, the juju command of their shell until stop is called.
+func (o *Operator) ServeJuju(ctx context.Context) (stop func() error, err error) {
+	socket := filepath.Join(o.Home, "juju.socket")
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "unix", socket)
 	if err != nil {
-		return fmt.Errorf("cannot serve juju: %w", err)
+		return nil, fmt.Errorf("cannot serve juju: %w", err)
 	}
-	bin := filepath.Join(b.config.Dir, "bin")
+	bin := filepath.Join(o.Home, "bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
-		return err
+		return nil, err
 	}
 	if err := os.WriteFile(filepath.Join(bin, "juju"), fmt.Appendf(nil, jujuCommand, socket), 0o755); err != nil {
-		return err
+		return nil, err
 	}
-	server := &http.Server{Handler: http.HandlerFunc(b.answerJuju), BaseContext: func(net.Listener) context.Context { return ctx }}
+	server := &http.Server{Handler: http.HandlerFunc(o.answerJuju), BaseContext: func(net.Listener) context.Context { return ctx }}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	b.closers = append(b.closers, func() error {
+	return func() error {
 		err := server.Close()
 		if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
 			err = errors.Join(err, serveErr)
 		}
 		return err
-	})
-	return nil
+	}, nil
 }
 
 // answerJuju carries out one command. What it prints is the answer, whether it fails or not.
-func (b *Bed) answerJuju(w http.ResponseWriter, r *http.Request) {
+func (o *Operator) answerJuju(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	var out bytes.Buffer
-	if err := b.Juju(&out).Run(r.Context(), strings.Split(strings.TrimSuffix(string(body), "\x00"), "\x00")...); err != nil {
+	if err := o.Juju(&out).Run(r.Context(), strings.Split(strings.TrimSuffix(string(body), "\x00"), "\x00")...); err != nil {
 		fmt.Fprintln(&out, "ERROR", err)
 		w.WriteHeader(http.StatusUnprocessableEntity)
 	}

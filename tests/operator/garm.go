@@ -1,4 +1,4 @@
-package bed
+package operator
 
 import (
 	"bytes"
@@ -18,17 +18,22 @@ type GARM struct {
 	token string
 }
 
-// GARM logs in to the GARM of a unit.
-func (b *Bed) GARM(ctx context.Context, unit string) (*GARM, error) {
-	host, err := b.Model.PodHost(ctx, unit)
+// GARM logs in to the GARM of a unit, at its pod's address.
+func (o *Operator) GARM(ctx context.Context, unit string) (*GARM, error) {
+	status, err := o.World.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
-	result, err := b.Model.Run(ctx, unit, "get-credentials", nil)
+	application, _, _ := strings.Cut(unit, "/")
+	address, err := netip.ParseAddr(status.Applications[application].Units[unit].Address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the address of %s: %w", unit, err)
+	}
+	result, err := o.World.Run(ctx, unit, "get-credentials", nil)
 	if err != nil {
 		return nil, err
 	}
-	g := &GARM{base: "http://" + netip.AddrPortFrom(host.Addr(), 8080).String() + "/api/v1"}
+	g := &GARM{base: "http://" + netip.AddrPortFrom(address, 8080).String() + "/api/v1"}
 	body, err := json.Marshal(map[string]any{"username": result.Results["username"], "password": result.Results["password"]})
 	if err != nil {
 		return nil, err
@@ -57,7 +62,7 @@ func (g *GARM) Do(ctx context.Context, method, path string, body []byte) ([]byte
 	req.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot reach GARM, which takes a machine that reaches the cluster's pods: %w", err)
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
@@ -77,6 +82,36 @@ func (g *GARM) Get(ctx context.Context, path string, into any) error {
 		return err
 	}
 	return json.Unmarshal(answer, into)
+}
+
+// garm get PATH | post PATH FILE | put PATH FILE | template-of SCALE-SET | state | named NAME | runners
+func (o *Operator) garm(ctx context.Context, args []string) (string, error) {
+	api, err := o.GARM(ctx, "garm/0")
+	if err != nil {
+		return "", err
+	}
+	switch args[0] {
+	case "get":
+		answer, err := api.Do(ctx, http.MethodGet, args[1], nil)
+		return string(answer), err
+	case "post", "put":
+		body, err := o.read(args[2])
+		if err != nil {
+			return "", err
+		}
+		answer, err := api.Do(ctx, strings.ToUpper(args[0]), args[1], body)
+		return string(answer), err
+	case "template-of":
+		set, err := api.ScaleSet(ctx, args[1])
+		return set.TemplateName + "\n", err
+	case "state":
+		return api.State(ctx)
+	case "named":
+		return api.Named(ctx, args[1])
+	case "runners":
+		return api.Runners(ctx)
+	}
+	return "", fmt.Errorf("unknown: garm %s", args[0])
 }
 
 // ScaleSet is what scenarios ask of one.
