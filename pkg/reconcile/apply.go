@@ -61,7 +61,7 @@ func Apply(ctx context.Context, client *garmapi.Client, from Observation, p plan
 		failed:    map[string]bool{},
 		templates: map[string]uint{"": from.System.ID},
 		entities:  map[desired.EntityRef]string{},
-		tried:     map[string]bool{},
+		inUse:     map[string]bool{},
 		inventory: inventory.Clone(),
 	}
 	for _, t := range from.Templates {
@@ -69,7 +69,7 @@ func Apply(ctx context.Context, client *garmapi.Client, from Observation, p plan
 	}
 	for _, e := range from.Entities {
 		a.entities[e.EntityRef] = e.ID
-		a.tried[e.Credential] = a.tried[e.Credential] || e.Failure == ""
+		a.inUse[e.Credential] = true
 	}
 	report := Report{Inventory: a.inventory, TemplateIDs: a.templates}
 	for batch := range batches(p.Changes) {
@@ -83,7 +83,7 @@ type applier struct {
 	log       *slog.Logger
 	templates map[string]uint
 	entities  map[desired.EntityRef]string
-	tried     map[string]bool // names of credentials that GARM tries on GitHub as soon as they change: it works with them
+	inUse     map[string]bool // credentials by name: GARM tries those on GitHub as soon as they change
 
 	mu        sync.Mutex      // guards what follows
 	failed    map[string]bool // names of objects
@@ -148,7 +148,7 @@ func (a *applier) credential(ctx context.Context, verb plan.Verb, c desired.Cred
 		_, err = a.client.CreateCredential(ctx, body)
 		return err
 	}
-	if _, err = a.client.UpdateCredential(ctx, c.ID, body); err != nil || !hasLimits(c.Endpoint) || !a.tried[c.Name] {
+	if _, err = a.client.UpdateCredential(ctx, c.ID, body); err != nil || !hasLimits(c.Endpoint) || !a.inUse[c.Name] {
 		return err
 	}
 	return a.isLetIn(ctx, c)

@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -131,6 +132,17 @@ func TestRotatedKeyIsRefused(t *testing.T) {
 	p, report := l.pass(nil, l.declared("small"))
 	l.assertPlan("update credential app-42-7: its App, key or token has changed", p, report)
 	assert.True(t, works())
+
+	// One that started with a refused key does not try the next at once.
+	l.key = newKey(t)
+	_, report = l.pass(nil, l.declared("small"))
+	require.Error(t, report.Err())
+	l.server.Stop(t)
+	l.server.Run(t)
+	require.Eventually(t, func() bool { return strings.Contains(l.observe().Entities[0].Failure, "401") }, soon, 200*time.Millisecond)
+	l.key = right
+	p, report = l.pass(nil, l.declared("small"))
+	l.assertPlan("update credential app-42-7: its App, key or token has changed", p, report)
 }
 
 // While GitHub hangs, so does GARM; one change is enough to find out.
