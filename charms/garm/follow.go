@@ -12,6 +12,7 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/plan"
 	"github.com/garm-charms/garm-charms/pkg/reconcile"
 	"github.com/garm-charms/garm-charms/pkg/status"
+	"github.com/garm-charms/garm-charms/pkg/workload"
 )
 
 // applyLimit is how long changes to GARM are begun in one dispatch. The last one may take half a minute more, and what became
@@ -31,6 +32,9 @@ func (c charm) follow(ctx context.Context, in *inputs) (hook.Status, *status.Fin
 		return status.Unreachable(err), nil, said.Wait()
 	}
 	f, inventory := decide(*in, before)
+	if f.Unheard, err = workload.Unheard(c.pebble, time.Now()); err != nil {
+		c.log.WarnContext(ctx, err.Error())
+	}
 	applying, cancel := context.WithTimeout(ctx, applyLimit)
 	defer cancel()
 	f.Report = reconcile.Apply(applying, c.garm, before, f.Plan, inventory, c.log)

@@ -117,3 +117,6 @@ func FailedRunner(r desired.Runner) string {
 func Unanswered(credential string) string {
 	return fmt.Sprintf("GitHub refuses credential %s, or does not answer GARM; check the App's ID, installation and key, or the token", credential)
 }
+
+// Unheard says why GARM does not hear of a scale set's jobs.
+func Unheard(why string) string { return "GARM does not hear of jobs from GitHub: " + why }

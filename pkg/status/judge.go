@@ -22,6 +22,8 @@ type Findings struct {
 	Before    reconcile.Observation
 	Plan      plan.Plan
 	Report    reconcile.Report
+	// Unheard has the reasons why GARM does not hear of the jobs of scale sets, by their IDs.
+	Unheard map[uint]string
 }
 
 // isStarting tells the reasons that GARM gives for every entity in its first seconds and when it renews the list of runner
@@ -129,6 +131,9 @@ func (f Findings) failure(want desired.ScaleSet) string {
 	}
 	if f.isUnanswered(credential) {
 		return Unanswered(credential)
+	}
+	if why := f.Unheard[f.scaleSetID(want)]; why != "" {
+		return Unheard(why)
 	}
 	if failed := f.failedRunner(want); failed != nil {
 		return FailedRunner(*failed)

@@ -9,8 +9,8 @@ import (
 	"github.com/garm-charms/garm-charms/tests/operator"
 )
 
-// start-job ORG SCALE-SET gives a queued job to the runner of the scale set that was booted last, as soon as GARM's listener has taken it, and
-// prints the runner's name once GARM knows that it has a job.
+// start-job ORG SCALE-SET gives a queued job to the runner of the scale set that was booted last, as soon as GARM's listener
+// has taken it, and prints the runner's name once GARM knows that it has a job.
 func (s *Script) startJob(args []string) (string, error) {
 	entity, scaleSet := github.Organization(args[0]), args[1]
 	machine, booted := s.booted[scaleSet]

@@ -29,9 +29,11 @@ func Commands(of func(*testscript.TestScript) (context.Context, *Operator)) map[
 		"untyped":  (*Operator).untyped,
 		"finish":   func(o *Operator, _ context.Context, _ []string) (string, error) { return "", o.finish() },
 		"garm":     (*Operator).garm,
-		"github":   func(o *Operator, _ context.Context, args []string) (string, error) { return o.forge(o.GitHub, args) },
-		"ghes": func(o *Operator, _ context.Context, args []string) (string, error) {
-			return o.forge(o.Enterprise, args)
+		"github": func(o *Operator, ctx context.Context, args []string) (string, error) {
+			return o.forge(ctx, o.GitHub, args)
+		},
+		"ghes": func(o *Operator, ctx context.Context, args []string) (string, error) {
+			return o.forge(ctx, o.Enterprise, args)
 		},
 	} {
 		commands[name] = Command(func(ts *testscript.TestScript, args []string) (string, error) {

@@ -1,7 +1,9 @@
 package operator
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,11 +11,11 @@ import (
 )
 
 // github add-org NAME | add-repo OWNER/NAME | add-enterprise NAME | add-app ID INSTALLATION KEYFILE | add-token FILE | ca FILE |
-// scale-sets ORG or KIND/NAME | queue OWNER/NAME LABEL | quota USED | fail STATUS |
-// fail hang | heal
+// scale-sets ORG or KIND/NAME | delete-scale-set ORG NAME | listens ORG NAME (until GARM does) | queue OWNER/NAME LABEL |
+// quota USED | fail STATUS [PATH] | fail hang | heal
 //
 // ghes is the same for the Enterprise Server.
-func (o *Operator) forge(server *github.Server, args []string) (string, error) {
+func (o *Operator) forge(ctx context.Context, server *github.Server, args []string) (string, error) {
 	switch args[0] {
 	case "scale-sets":
 		return scaleSets(server, args[1]), nil
@@ -27,8 +29,10 @@ func (o *Operator) forge(server *github.Server, args []string) (string, error) {
 		used, err := strconv.Atoi(args[1])
 		server.UseQuota(used)
 		return "", err
+	case "delete-scale-set", "listens":
+		return "", o.forgeScaleSet(ctx, server, args)
 	case "fail":
-		return "", fail(server, args[1])
+		return "", fail(server, args[1], strings.Join(args[2:], ""))
 	case "heal":
 		server.Heal()
 		return "", nil
@@ -72,14 +76,34 @@ func scaleSets(server *github.Server, name string) string {
 	return names.String()
 }
 
-// fail has GitHub answer every request with a status, or "hang": never.
-func fail(server *github.Server, how string) error {
+// forgeScaleSet deletes a scale set, or waits until GARM listens for its jobs.
+func (o *Operator) forgeScaleSet(ctx context.Context, server *github.Server, args []string) error {
+	entity, name := github.Organization(args[1]), args[2]
+	return o.until(ctx, func(context.Context) error {
+		for _, set := range server.ScaleSets(entity) {
+			isPolled := func(session github.Session) bool { return session.ScaleSetID == set.ID && session.Polling }
+			switch {
+			case set.Name != name:
+			case args[0] == "delete-scale-set":
+				server.DeleteScaleSet(set.ID)
+				return nil
+			case slices.ContainsFunc(server.Sessions(), isPolled):
+				return nil
+			}
+		}
+		return fmt.Errorf("%s has no scale set %s, or nobody listens for its jobs", entity, name)
+	})
+}
+
+// fail has GitHub answer every request, or those whose path matches, with a status, or "hang": never.
+func fail(server *github.Server, how, path string) error {
+	match := github.Match{Path: path}
 	if how == "hang" {
-		return server.Fail(github.Match{}, github.Fault{Hang: true})
+		return server.Fail(match, github.Fault{Hang: true})
 	}
 	status, err := strconv.Atoi(how)
 	if err != nil {
 		return err
 	}
-	return server.Fail(github.Match{}, github.Fault{Status: status})
+	return server.Fail(match, github.Fault{Status: status})
 }
