@@ -56,7 +56,9 @@ func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) er
 		tools:  hook.NewTools(env, runner),
 		log:    slog.New(hook.NewLogHandler(runner, slog.LevelInfo)),
 		pebble: pebble,
-		garm:   garmapi.New(garmURL, garmapi.Options{}),
+		garm: garmapi.New(garmURL, garmapi.Options{
+			Reason: func(began time.Time) string { return workload.Reason(pebble, began) },
+		}),
 	}
 	if env.Event.Kind == hook.KindAction {
 		return c.act(ctx)

@@ -41,6 +41,8 @@ type Options struct {
 	WriteLimit time.Duration
 	// Trace, when set, is called after every request.
 	Trace func(Call)
+	// Reason, when set, tells why GARM answered 500 or more to a request that began at that time: its answer does not.
+	Reason func(began time.Time) string
 }
 
 // Call is one request that was sent to GARM. It carries no body, no query and no id.

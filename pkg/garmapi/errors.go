@@ -32,7 +32,7 @@ type Error struct {
 	Op      string // what was attempted, such as `create endpoint "ghes"`
 	Status  int    // HTTP status; 0 when GARM gave no answer
 	Code    string // GARM's "error" word, such as "urls_required"
-	Details string // GARM's "details"; always empty with status 500, whose reason is only in GARM's log
+	Details string // GARM's "details"; with status 500, which has none, what Options.Reason tells
 	cause   error
 }
 

@@ -124,6 +124,29 @@ func TestCredentials(t *testing.T) {
 	assert.NoError(t, c.DeleteCredential(ctx, pat.ID))
 }
 
+// What GARM logs of a 500 stands in for the details that its answer lacks, and for no other answer's.
+func TestReasonIsAskedFor(t *testing.T) {
+	t.Parallel()
+	var asked []time.Time
+	reason := func(began time.Time) string {
+		asked = append(asked, began)
+		return "invalid key"
+	}
+	c := session(t, garmapi.Options{Reason: reason}, garmtest.Options{})
+	begin := time.Now()
+	_, err := c.CreateEntity(t.Context(), params.ForgeEntityTypeOrganization, "", "nobody")
+	require.True(t, garmapi.IsInvalid(err))
+	der, err := x509.MarshalPKCS8PrivateKey(privateKey(t))
+	require.NoError(t, err)
+	key := &garmapi.App{ID: 42, InstallationID: 7, PrivateKey: pemOf("PRIVATE KEY", der)}
+	_, err = c.CreateCredential(t.Context(), garmapi.Credential{Name: "app", Endpoint: "github.com", App: key})
+	require.EqualError(t, err, `cannot create credential "app": invalid key (500)`)
+	_, err = c.ScaleSet(t.Context(), 9)
+	require.True(t, garmapi.IsNotFound(err))
+	require.Len(t, asked, 1)
+	assert.WithinRange(t, asked[0], begin, time.Now())
+}
+
 func TestRefusedKeyIsNotShown(t *testing.T) {
 	t.Parallel()
 	c := session(t, garmapi.Options{}, garmtest.Options{})

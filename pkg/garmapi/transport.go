@@ -95,6 +95,10 @@ func (t *transport) once(op *runtime.ClientOperation, token string) (any, error)
 	if err != nil && status == 0 {
 		err = noAnswer(err, took)
 	}
+	var e *Error
+	if status >= http.StatusInternalServerError && t.client.opts.Reason != nil && errors.As(err, &e) {
+		e.Details = t.client.opts.Reason(begin)
+	}
 	return result, err
 }
 

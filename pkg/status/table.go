@@ -235,7 +235,7 @@ func table() [words]entry {
 		},
 		failed: {
 			hook.Waiting, "%s",
-			[]any{"small: cannot create scale set \"small\": GARM answered 500 and tells the reason only in its log"},
+			[]any{"small: cannot create scale set \"small\": failed to fetch runner registration token: 403 Forbidden (500)"},
 			theGARM,
 			"a change in GARM failed; every event tries again",
 			nothing + "; if it stays, look at what it names: GitHub answers 401 or 404 to an App ID, installation and key that do " +

@@ -1,18 +1,10 @@
 package workload
 
 import (
-	"fmt"
 	"regexp"
 	"strconv"
 	"time"
-
-	"github.com/canonical/pebble/client"
 )
-
-// LogReader is the part of Pebble's client that reads logs.
-type LogReader interface {
-	Logs(*client.LogsOptions) error
-}
 
 // How long GARM waits before it tries again what failed (GARM workers/scaleset/scaleset.go, keepListenerAlive, and
 // workers/common/backoff.go), and how long the trial may take. Of one that works its log has nothing.
@@ -32,12 +24,9 @@ type silence struct {
 // tells; that is the only place where it does.
 func Unheard(pebble LogReader, now time.Time) (map[uint]string, error) {
 	silences := map[uint]silence{}
-	err := pebble.Logs(&client.LogsOptions{Services: []string{Service}, N: -1, WriteLog: func(entry client.LogEntry) error {
-		note(silences, entry.Time, attributes(entry.Message))
-		return nil
-	}})
+	err := readLog(pebble, func(at time.Time, line map[string]string) { note(silences, at, line) })
 	if err != nil {
-		return nil, fmt.Errorf("cannot read GARM's log: %w", err)
+		return nil, err
 	}
 	delete(silences, 0)
 	reasons := map[uint]string{}
@@ -51,7 +40,7 @@ func Unheard(pebble LogReader, now time.Time) (map[uint]string, error) {
 
 // note takes up what a line of the log says of a scale set's listener.
 func note(silences map[uint]silence, at time.Time, line map[string]string) {
-	until := func(pause time.Duration) silence { return silence{line["error"], at.Add(pause + longestTrial)} }
+	until := func(pause time.Duration) silence { return silence{brief(line["error"]), at.Add(pause + longestTrial)} }
 	switch line["msg"] {
 	case "starting consumer":
 		delete(silences, workerOf(line["consumer_id"]))
@@ -78,16 +67,4 @@ func workerOf(name string) uint {
 func number(text string) uint {
 	n, _ := strconv.ParseUint(text, 10, 0)
 	return uint(n)
-}
-
-// attributes are those of a line that log/slog wrote as text.
-func attributes(line string) map[string]string {
-	found := map[string]string{}
-	for _, attribute := range regexp.MustCompile(`(\w+)=("(?:[^"\\]|\\.)*"|\S*)`).FindAllStringSubmatch(line, -1) {
-		found[attribute[1]] = attribute[2]
-		if text, err := strconv.Unquote(attribute[2]); err == nil {
-			found[attribute[1]] = text
-		}
-	}
-	return found
 }

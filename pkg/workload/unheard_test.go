@@ -74,5 +74,27 @@ func TestUnheard(t *testing.T) {
 		})
 	}
 	_, err := workload.Unheard(unreadable{}, present())
+	assert.Empty(t, workload.Reason(unreadable{}, present()))
 	assert.EqualError(t, err, "cannot read GARM's log: no such file")
+}
+
+// GARM logs why it answers 500, and nothing of it in the answer.
+func TestReason(t *testing.T) {
+	const (
+		refused = ` level=ERROR msg="error creating organization scale set" error="error creating runner scale set: 403 Forbidden []"` + "\n"
+		access  = ` level=INFO msg=access_log method=POST uri=/api/v1/organizations/e7f8/scalesets code=500` + "\n"
+		pool    = ` level=ERROR msg="failed to update tools" error="401" pool_mgr=acme endpoint=github.com` + "\n"
+		page    = ` level=ERROR msg="updating scale set" error="failed: \"<html>\n\t\x1b[31mbad`
+	)
+	for _, row := range []struct{ summary, log, reason string }{
+		{"nothing is logged", "", ""},
+		{"its own line", "9" + pool + "4" + refused + "4" + access + "3" + pool + "2" + refusals, "error creating runner scale set: 403 Forbidden []"},
+		{"one of before", "11" + refused, ""},
+		{"of two the last", "4" + strings.Replace(refused, "403", "404", 1) + "3" + refused, "error creating runner scale set: 403 Forbidden []"},
+		{"a page", "4" + page + strings.Repeat("é", 300) + "\"\"\n", `failed: "<html> [31mbad` + strings.Repeat("é", 277) + "…"},
+	} {
+		t.Run(row.summary, func(t *testing.T) {
+			assert.Equal(t, row.reason, workload.Reason(logged(row.log), present().Add(-10*time.Second)))
+		})
+	}
 }
