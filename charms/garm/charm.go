@@ -57,7 +57,7 @@ func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) er
 		log:    slog.New(hook.NewLogHandler(runner, slog.LevelInfo)),
 		pebble: pebble,
 		garm: garmapi.New(garmURL, garmapi.Options{
-			Reason: func(began time.Time) string { return workload.Reason(pebble, began) },
+			Reason: func(began time.Time) string { return workload.Reason(ctx, pebble, began) },
 		}),
 	}
 	if env.Event.Kind == hook.KindAction {
@@ -109,15 +109,15 @@ func (c charm) reconcile(ctx context.Context) (hook.Status, *status.Findings, er
 		}
 	}
 	var findings *status.Findings
+	if said.Level == "" && err == nil {
+		said, findings, err = c.follow(ctx, &in)
+	}
 	switch {
 	case err != nil:
-	case said.Level == "":
-		said, findings, err = c.follow(ctx, &in)
-		if in.concern.Level != "" {
-			said = status.Worst([]hook.Status{in.concern, said})
-		}
-	default:
+	case findings == nil:
 		err = c.postpone(ctx, in, said)
+	case in.concern.Level != "":
+		said = status.Worst([]hook.Status{in.concern, said})
 	}
 	if err == nil {
 		err = c.writePeer(ctx, in.peer)

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -81,6 +82,20 @@ const (
 type Status struct {
 	Level   StatusLevel `json:"status"`
 	Message string      `json:"message"`
+}
+
+// longestLine is in runes.
+const longestLine = 500
+
+// Line is a text, which may be anybody's, as one line of a status: what cannot be printed becomes a space, and the end of a long
+// one is left out.
+func Line(text string) string {
+	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
+	line := []rune(strings.Join(words, " "))
+	if len(line) <= longestLine {
+		return string(line)
+	}
+	return string(line[:longestLine]) + "…"
 }
 
 // UnitStatus returns what this unit's status was last set to, by the charm or, before its first, by Juju.

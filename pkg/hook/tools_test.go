@@ -157,6 +157,18 @@ func TestLeadershipIsReadOnce(t *testing.T) {
 	}
 }
 
+func TestLine(t *testing.T) {
+	for text, line := range map[string]string{
+		"":                                    "",
+		"as it is":                            "as it is",
+		" two\n\tlines \x00of\x1b[31m it\r\n": "two lines of [31m it",
+		strings.Repeat("é", 500):              strings.Repeat("é", 500),
+		strings.Repeat("é", 501):              strings.Repeat("é", 500) + "…",
+	} {
+		assert.Equal(t, line, hook.Line(text))
+	}
+}
+
 func TestUnitStatus(t *testing.T) {
 	t.Parallel()
 	const line = "status-get --include-data --format=json"

@@ -207,10 +207,11 @@ func (d *differ) updateScaleSet(have, want desired.ScaleSet) {
 // overlooked is why GARM has to be told of a scale set again that is as it should be; empty if it has not, or if it can do
 // nothing for the entity anyway.
 func (d *differ) overlooked(have desired.ScaleSet) string {
-	if have.Overlooked == 0 || d.have.entities[have.Entity].Failure != "" {
+	entity := d.have.entities[have.Entity]
+	if have.Overlooked == 0 || entity.Failure != "" || d.have.credentials[entity.Credential].Unanswered {
 		return ""
 	}
-	return "GARM has overlooked that it needs " + Count(have.Overlooked, "more runner")
+	return Count(have.Overlooked, "runner") + " needed, and GARM makes none"
 }
 
 // fixedDifference names what differs though GARM cannot change it.

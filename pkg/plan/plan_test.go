@@ -321,36 +321,6 @@ scale-set small of=acme`,
 			plan: `update scale set small of organization acme: max runners 0 -> 3, enabled false -> true`,
 		},
 
-		// Runners that GARM does not make.
-		{
-			summary: "GARM overlooks jobs",
-			have: `
-credential app
-organization acme credential=app
-scale-set small of=acme overlooked=2
-scale-set large of=acme overlooked=1
-scale-set by-hand of=acme overlooked=1 foreign`,
-			want: `
-credential app
-organization acme credential=app
-scale-set small of=acme
-scale-set large of=acme max=4`,
-			plan: `
-update scale set large of organization acme: max runners 3 -> 4
-update scale set small of organization acme: GARM has overlooked that it needs 2 more runners`,
-		},
-		{
-			summary: "GARM cannot work for the entity anyway",
-			have: `
-credential app
-organization acme credential=app failure=401
-scale-set small of=acme overlooked=1`,
-			want: `
-credential app
-organization acme credential=app
-scale-set small of=acme`,
-		},
-
 		// Held applications.
 		{summary: "what a held application declared stays, and all that it uses", have: one, held: []string{"small"}},
 		{

@@ -147,3 +147,49 @@ create scale set small of organization acme: small declares it
 	require.Len(t, p.Changes, 2)
 	assert.Contains(t, p.Changes[1].Needs, "scale set small of organization acme", "not while GitHub keeps the old one")
 }
+
+func TestDiffOfOverlooked(t *testing.T) {
+	for _, row := range []diffRow{
+		{
+			summary: "GARM overlooks jobs",
+			have: `
+credential app
+organization acme credential=app
+scale-set small of=acme overlooked=2
+scale-set large of=acme overlooked=1
+scale-set by-hand of=acme overlooked=1 foreign`,
+			want: `
+credential app
+organization acme credential=app
+scale-set small of=acme
+scale-set large of=acme max=4`,
+			plan: `
+update scale set large of organization acme: max runners 3 -> 4
+update scale set small of organization acme: 2 runners needed, and GARM makes none`,
+		},
+		{
+			summary: "GARM cannot work for the entity anyway",
+			have: `
+credential app
+organization acme credential=app failure=401
+scale-set small of=acme overlooked=1`,
+			want: `
+credential app
+organization acme credential=app
+scale-set small of=acme`,
+		},
+		{
+			summary: "GitHub does not let GARM in",
+			have: `
+credential app unanswered
+organization acme credential=app
+scale-set small of=acme overlooked=1`,
+			want: `
+credential app
+organization acme credential=app
+scale-set small of=acme`,
+		},
+	} {
+		t.Run(row.summary, row.run)
+	}
+}

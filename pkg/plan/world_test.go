@@ -81,7 +81,10 @@ func (o object) into(s *desired.State, inventory plan.Inventory, kind string) {
 		}
 		s.Endpoints = append(s.Endpoints, desired.Endpoint{Name: o.name, Description: o.description(), BaseURL: o.text("url", "https://"+o.name), CACertificate: o.text("ca", "")})
 	case "credential":
-		s.Credentials = append(s.Credentials, desired.Credential{ID: o.id, Name: o.name, Description: o.description(), Endpoint: o.text("endpoint", desired.GitHubCom)})
+		_, unanswered := o.attributes["unanswered"]
+		s.Credentials = append(s.Credentials, desired.Credential{
+			ID: o.id, Name: o.name, Description: o.description(), Endpoint: o.text("endpoint", desired.GitHubCom), Unanswered: unanswered,
+		})
 	case "template":
 		s.Templates = append(s.Templates, desired.Template{ID: o.id, Name: o.name, Description: o.description()})
 	case "organization":

@@ -143,14 +143,14 @@ func (o *Observation) takeForge(l lists) {
 	}
 }
 
-// answerLimit is how long GitHub may take to let GARM in: GARM asks at once for every entity that uses the credential, and every
-// 30 s for all (GARM workers/cache/cache.go, rateLimitLoop).
+// answerLimit is how long GitHub may take to let GARM in with a new credential: GARM asks every 30 s for all (GARM
+// workers/cache/cache.go, rateLimitLoop), and at once when one changes that an entity uses.
 const answerLimit = 45 * time.Second
 
 // unanswered tells whether GitHub refuses a credential, or cannot be reached. GARM forgets the limits that GitHub sets when it
 // changes the credential or starts, and says so nowhere else for an hour: until it renews the list of runner releases.
 func unanswered(c garmparams.ForgeCredentials, now time.Time) bool {
-	return hasLimits(c.Endpoint.Name) && c.RateLimit == nil && now.Sub(c.UpdatedAt) > answerLimit
+	return hasLimits(c.Endpoint.Name) && c.RateLimit == nil && now.Sub(c.CreatedAt) > answerLimit
 }
 
 // hasLimits tells whether the GitHub of an endpoint has limits. A GitHub Enterprise Server has none unless it is told to.
@@ -174,6 +174,9 @@ func (o *Observation) takeEntities(ctx context.Context, client *garmapi.Client, 
 	return nil
 }
 
+// eventLimit is for how long an error of an entity's counts: GARM tries again, and says so, every one to three minutes.
+const eventLimit = 5 * time.Minute
+
 // failure is why GARM does not work for an entity, empty if it does. As long as GitHub refuses, GARM says no more than that
 // it is starting; the reason is in the entity's last event (GARM workers/cache/tool_cache.go), which costs a request.
 func failure(ctx context.Context, client *garmapi.Client, e garmapi.Entity) (string, error) {
@@ -186,6 +189,9 @@ func failure(ctx context.Context, client *garmapi.Client, e garmapi.Entity) (str
 	}
 	var last garmparams.EntityEvent
 	for _, event := range whole.Events {
+		if time.Since(event.CreatedAt) > eventLimit {
+			continue
+		}
 		// One of GARM's workers that runs at last says nothing of GitHub (GARM workers/entity/controller.go).
 		if event.ID >= last.ID && !strings.HasPrefix(event.Message, "worker successfully started") {
 			last = event
@@ -199,7 +205,9 @@ func failure(ctx context.Context, client *garmapi.Client, e garmapi.Entity) (str
 
 func (o *Observation) takeScaleSets(ctx context.Context, client *garmapi.Client, l lists, templates map[uint]template) (err error) {
 	runners := map[uint][]desired.Runner{}
+	changing := map[uint]bool{} // those whose runners the cloud makes or deletes
 	for _, i := range l.instances {
+		changing[i.ScaleSetID] = changing[i.ScaleSetID] || i.Status != params.InstanceRunning
 		r := runner(i)
 		if r.Phase == desired.Failed {
 			if r.Said, err = lastWords(ctx, client, r.Name); err != nil {
@@ -218,7 +226,9 @@ func (o *Observation) takeScaleSets(ctx context.Context, client *garmapi.Client,
 		}
 		set := observed(s, templates[s.TemplateID])
 		set.Runners = runners[s.ID]
-		set.Overlooked = overlooked(s, len(set.Runners), time.Now())
+		if !changing[s.ID] {
+			set.Overlooked = overlooked(s, len(set.Runners), time.Now())
+		}
 		o.ScaleSets = append(o.ScaleSets, set)
 	}
 	return nil

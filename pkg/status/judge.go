@@ -37,7 +37,9 @@ func isStarting(reason string) bool {
 func (f Findings) Judge() map[string]configurator.Answer {
 	answers := map[string]configurator.Answer{}
 	for _, d := range f.Declared {
-		answers[d.RelationID] = f.judge(d)
+		answer := f.judge(d)
+		answer.Message = hook.Line(answer.Message)
+		answers[d.RelationID] = answer
 	}
 	return answers
 }

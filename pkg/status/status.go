@@ -17,7 +17,7 @@ import (
 
 // line makes one line of a message: parts of it are GARM's and GitHub's, and `juju status` shows the first line only.
 func line(level hook.StatusLevel, format string, args []any) hook.Status {
-	return hook.Status{Level: level, Message: strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")}
+	return hook.Status{Level: level, Message: hook.Line(fmt.Sprintf(format, args...))}
 }
 
 // Worst is the first of the most serious statuses, with the number of the other serious ones. Without any it is zero.

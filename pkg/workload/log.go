@@ -1,54 +1,72 @@
 package workload
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/canonical/pebble/client"
 )
 
-// LogReader is the part of Pebble's client that reads logs.
+// LogReader is the part of Pebble's client that reads logs. Its own Logs stops at the first line of more than 5 KiB.
 type LogReader interface {
-	Logs(*client.LogsOptions) error
+	Requester() client.Requester
 }
 
+// Pebble reads from a pipe what GARM logs before it answers.
 const (
-	// longestReason is in runes: GARM may log a whole page that a proxy answered in GitHub's place.
-	longestReason = 300
-	// Pebble reads from a pipe what GARM logs before it answers.
 	logLag   = 500 * time.Millisecond
-	logPause = 20 * time.Millisecond
+	logPause = 50 * time.Millisecond
 )
 
-// Reason is the error that GARM logged last for a request which began at that time, empty if there is none. GARM's answer
-// does not have it when it is a 500 (GARM apiserver/controllers/controllers.go, handleError).
-func Reason(pebble LogReader, began time.Time) string {
-	var reason string
-	for end := time.Now().Add(logLag); reason == "" && time.Now().Before(end); time.Sleep(logPause) {
-		err := readLog(pebble, func(at time.Time, line map[string]string) {
-			// Lines with a worker or a pool manager are not about requests.
-			if !at.Before(began) && line["level"] == "ERROR" && line["worker"] == "" && line["pool_mgr"] == "" {
-				reason = brief(line["error"])
+// Reason is the error that GARM has logged for a request which began at that time, empty if there is none or more than one,
+// which may be another request's. GARM's answer does not have it when it is a 500 (GARM apiserver/controllers/controllers.go,
+// handleError).
+func Reason(ctx context.Context, pebble LogReader, began time.Time) string {
+	reasons := map[string]bool{}
+	for end := time.Now().Add(logLag); len(reasons) == 0 && time.Now().Before(end); time.Sleep(logPause) {
+		err := readLog(ctx, pebble, func(at time.Time, line map[string]string) {
+			if !at.Before(began) && isOfRequest(line) {
+				reasons[line["error"]] = true
 			}
 		})
 		if err != nil {
 			return ""
 		}
 	}
-	return reason
+	for reason := range reasons {
+		if len(reasons) == 1 {
+			return reason
+		}
+	}
+	return ""
+}
+
+// isOfRequest tells a request's error from those of GARM's workers and pool managers.
+func isOfRequest(line map[string]string) bool {
+	return line["level"] == "ERROR" && line["worker"] == "" && line["pool_mgr"] == "" && line["msg"] != "failed to consolidate runner state"
 }
 
 // readLog reads what Pebble still has of GARM's log: the attributes of each line, as log/slog wrote them as text. It leaves out
 // those of the two kinds that are most of it.
-func readLog(pebble LogReader, read func(at time.Time, line map[string]string)) error {
+func readLog(ctx context.Context, pebble LogReader, read func(at time.Time, line map[string]string)) error {
+	response, err := pebble.Requester().Do(ctx, &client.RequestOptions{
+		Type: client.RawRequest, Method: "GET", Path: "/v1/logs", Query: url.Values{"services": {Service}, "n": {"-1"}},
+	})
+	if err != nil {
+		return fmt.Errorf("cannot read GARM's log: %w", err)
+	}
 	attributes := regexp.MustCompile(`(\w+)=("(?:[^"\\]|\\.)*"|\S*)`)
-	err := pebble.Logs(&client.LogsOptions{Services: []string{Service}, N: -1, WriteLog: func(entry client.LogEntry) error {
+	err = eachLine(response.Body, func(entry client.LogEntry) {
 		if strings.Contains(entry.Message, " level=DEBUG ") || strings.Contains(entry.Message, " msg=access_log ") {
-			return nil
+			return
 		}
 		line := map[string]string{}
 		for _, found := range attributes.FindAllStringSubmatch(entry.Message, -1) {
@@ -58,20 +76,30 @@ func readLog(pebble LogReader, read func(at time.Time, line map[string]string)) 
 			}
 		}
 		read(entry.Time, line)
-		return nil
-	}})
-	if err != nil {
+	})
+	if err := errors.Join(err, response.Body.Close()); err != nil {
 		return fmt.Errorf("cannot read GARM's log: %w", err)
 	}
 	return nil
 }
 
-// brief is a text, which may be anybody's, as a short line.
-func brief(text string) string {
-	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
-	line := []rune(strings.Join(words, " "))
-	if len(line) <= longestReason {
-		return string(line)
+// eachLine has the lines of GARM's log as it wrote them; Pebble parts long ones.
+func eachLine(entries io.Reader, take func(client.LogEntry)) error {
+	var last client.LogEntry
+	for decoder := json.NewDecoder(entries); ; {
+		var entry client.LogEntry
+		err := decoder.Decode(&entry)
+		if err == nil && entry.Time.Equal(last.Time) && !strings.HasPrefix(entry.Message, "time=") {
+			last.Message += entry.Message
+			continue
+		}
+		take(last)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		last = entry
 	}
-	return string(line[:longestReason]) + "…"
 }

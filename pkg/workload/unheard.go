@@ -1,37 +1,49 @@
 package workload
 
 import (
+	"context"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// How long GARM waits before it tries again what failed (GARM workers/scaleset/scaleset.go, keepListenerAlive, and
-// workers/common/backoff.go), and how long the trial may take. Of one that works its log has nothing.
+// How long GARM waits at most before it tries again what failed (GARM workers/scaleset/scaleset.go, keepListenerAlive, and
+// workers/common/backoff.go), and how long the trial may take. Of one that works its log may have nothing.
 const (
 	listenPause  = 2 * time.Second
 	workerPause  = 6 * time.Minute
 	longestTrial = 20 * time.Second
 )
 
+// unheardAfter is for how long it must have failed again and again to be worth a word: it does for a moment whenever something
+// changes.
+const unheardAfter = 30 * time.Second
+
 // silence is why GARM does not hear of a scale set's jobs.
 type silence struct {
-	why   string
-	until time.Time // when it would have been logged again
+	why         string
+	first, last time.Time // when it was logged
+	until       time.Time // when it would have been logged again
 }
 
-// Unheard returns why GARM does not hear of the jobs of scale sets at present, by GARM's IDs of them, as far as its recent log
-// tells; that is the only place where it does.
-func Unheard(pebble LogReader, now time.Time) (map[uint]string, error) {
+// Unheard returns why GARM has not heard of the jobs of scale sets for a while, by GARM's IDs of them, as far as its recent log
+// tells; that is the only place where it does. Owner is what that GARM calls itself at GitHub: a session of its own, from before
+// it was killed, keeps it out for some minutes and no longer.
+func Unheard(ctx context.Context, pebble LogReader, owner string, now time.Time) (map[uint]string, error) {
 	silences := map[uint]silence{}
-	err := readLog(pebble, func(at time.Time, line map[string]string) { note(silences, at, line) })
+	err := readLog(ctx, pebble, func(at time.Time, line map[string]string) {
+		if !strings.Contains(line["error"], "already has an active session for owner "+owner) {
+			note(silences, at, line)
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
 	delete(silences, 0)
 	reasons := map[uint]string{}
 	for id, s := range silences {
-		if now.Before(s.until) {
+		if now.Before(s.until) && s.last.Sub(s.first) >= unheardAfter {
 			reasons[id] = s.why
 		}
 	}
@@ -40,18 +52,25 @@ func Unheard(pebble LogReader, now time.Time) (map[uint]string, error) {
 
 // note takes up what a line of the log says of a scale set's listener.
 func note(silences map[uint]silence, at time.Time, line map[string]string) {
-	until := func(pause time.Duration) silence { return silence{brief(line["error"]), at.Add(pause + longestTrial)} }
 	switch line["msg"] {
 	case "starting consumer":
 		delete(silences, workerOf(line["consumer_id"]))
 	case "error starting listener":
-		silences[workerOf(line["worker"])] = until(listenPause)
+		fail(silences, workerOf(line["worker"]), at, line["error"], listenPause)
 	case "error restarting listener":
 		pause, _ := time.ParseDuration(line["backoff"]) // without one it is tried at once
-		silences[workerOf(line["worker"])] = until(pause)
+		fail(silences, workerOf(line["worker"]), at, line["error"], pause)
 	case "retry failed: starting scale set worker":
-		silences[number(line["scale_set_id"])] = until(workerPause)
+		fail(silences, number(line["scale_set_id"]), at, line["error"], workerPause)
 	}
+}
+
+func fail(silences map[uint]silence, id uint, at time.Time, why string, pause time.Duration) {
+	s := silence{why: why, first: at, last: at, until: at.Add(pause + longestTrial)}
+	if before, known := silences[id]; known && at.Before(before.until) {
+		s.first = before.first
+	}
+	silences[id] = s
 }
 
 // workerOf is the scale set whose worker has that name, 0 for one of something else.

@@ -1,8 +1,14 @@
 package workload_test
 
 import (
-	"errors"
+	"context"
+	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,87 +20,121 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/workload"
 )
 
-// logged is GARM's log in Pebble: each line has its time in seconds before now.
-type logged string
-
-func (l logged) Logs(o *client.LogsOptions) error {
-	for line := range strings.Lines(string(l)) {
-		var ago int
-		if _, err := fmt.Sscan(line, &ago); err != nil {
-			return err
+// logged is GARM's log as Pebble's API gives it: each line has its time in seconds before now, in front.
+func logged(t *testing.T, log string) *client.Client {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "socket")
+	listener, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	server := httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, "/v1/logs?n=-1&services=app", r.URL.String())
+		for line := range strings.Lines(log) {
+			ago, message, _ := strings.Cut(line, " ")
+			seconds, err := strconv.Atoi(ago)
+			assert.NoError(t, err)
+			message = strings.TrimSuffix(message, "\n")
+			entry := client.LogEntry{Time: present().Add(-time.Duration(seconds) * time.Second), Service: "app", Message: message}
+			assert.NoError(t, json.NewEncoder(w).Encode(entry))
 		}
-		_, message, _ := strings.Cut(line, " ")
-		if err := o.WriteLog(client.LogEntry{Time: present().Add(-time.Duration(ago) * time.Second), Message: message}); err != nil {
-			return err
-		}
-	}
-	return nil
+	})}}
+	server.Start()
+	t.Cleanup(server.Close)
+	pebble, err := client.New(&client.Config{Socket: socket})
+	require.NoError(t, err)
+	return pebble
 }
-
-type unreadable struct{}
-
-func (unreadable) Logs(*client.LogsOptions) error { return errors.New("no such file") }
 
 func present() time.Time { return time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC) }
 
 // The lines are as GARM v0.2.1 writes them, without the addresses.
 const (
-	refusal    = ` level=ERROR msg="error starting listener" error="creating message session: failed with status code 503: \"{\\\"message\\\":\\\"Service Unavailable\\\"}\\n\"" consumer_id=scaleset-worker-my-set-7 worker=scaleset-worker-my-set-7 entity=acme endpoint=github.com` + "\n"
-	refusals   = ` level=ERROR msg="error restarting listener" error="creating message session: conflict" backoff=1m0s worker=scaleset-worker-my-set-7 entity=acme endpoint=github.com` + "\n"
-	notStarted = ` level=ERROR msg="retry failed: starting scale set worker" scale_set_id=7 error="failed to ensure scale set: 401" worker=scaleset-controller-06949dd5-3e65-4c97-9c22-37d10aaa3f15 entity=acme` + "\n"
-	started    = ` level=INFO msg="starting consumer" consumer_id=scaleset-worker-my-set-7 watcher=database` + "\n"
-	others     = ` level=INFO msg="starting consumer" consumer_id=scaleset-worker-my-set-17 watcher=database` + "\n"
+	refusal    = ` time=T level=ERROR msg="error starting listener" error="creating message session: failed with status code 503: \"{\\\"message\\\":\\\"Service Unavailable\\\"}\\n\"" consumer_id=scaleset-worker-my-set-7 worker=scaleset-worker-my-set-7 entity=acme endpoint=github.com` + "\n"
+	refusals   = ` time=T level=ERROR msg="error restarting listener" error="creating message session: 404" backoff=1m0s worker=scaleset-worker-my-set-7 entity=acme endpoint=github.com` + "\n"
+	conflict   = ` time=T level=ERROR msg="error starting listener" error="The runner scale set my-set already has an active session for owner garm-%s." worker=scaleset-worker-my-set-7` + "\n"
+	notStarted = ` time=T level=ERROR msg="retry failed: starting scale set worker" scale_set_id=7 error="failed to ensure scale set: 401" worker=scaleset-controller-06949dd5-3e65-4c97-9c22-37d10aaa3f15 entity=acme` + "\n"
+	started    = ` time=T level=INFO msg="starting consumer" consumer_id=scaleset-worker-my-set-7 watcher=database` + "\n"
+	others     = ` time=T level=INFO msg="starting consumer" consumer_id=scaleset-worker-my-set-17 watcher=database` + "\n"
 )
 
+// every repeats a line of the log, from so many seconds ago to so many.
+func every(pause, from, to int, line string) string {
+	var log strings.Builder
+	for ago := from; ago >= to; ago -= pause {
+		fmt.Fprint(&log, ago, line)
+	}
+	return log.String()
+}
+
 func TestUnheard(t *testing.T) {
-	const why = `creating message session: failed with status code 503: "{\"message\":\"Service Unavailable\"}` + `\n"`
+	const (
+		why    = `creating message session: failed with status code 503: "{\"message\":\"Service Unavailable\"}` + `\n"`
+		gone   = "creating message session: 404"
+		worker = "failed to ensure scale set: 401"
+		theirs = "The runner scale set my-set already has an active session for owner garm-theirs."
+	)
 	for _, row := range []struct {
 		summary string
 		log     string
 		why     string // of scale set 7
 	}{
 		{"nothing is logged", "", ""},
-		{"no session", "1" + refusal, why},
-		{"tried again, and no more was said", "40" + refusal, ""},
-		{"the last reason counts", "4" + refusal + "3" + refusals, "creating message session: conflict"},
-		{"within the pause", "70" + refusals, "creating message session: conflict"},
-		{"after the pause", "90" + refusals, ""},
-		{"the worker does not start", "300" + notStarted, "failed to ensure scale set: 401"},
-		{"the worker has started", "30" + notStarted + "20" + started, ""},
-		{"another's worker has started", "30" + notStarted + "20" + others, "failed to ensure scale set: 401"},
-		{"the worker did not start for long", "400" + notStarted, ""},
-		{"what is no line of GARM's", "1 panic: msg=\"error starting listener\" worker=\n" + "1 goroutine 263 [running]:\n", ""},
+		{"no session", every(2, 31, 1, refusal), why},
+		{"not for long yet", every(2, 29, 1, refusal), ""},
+		{"tried again, and no more was said", every(2, 100, 23, refusal), ""},
+		{"failed before, and again now", every(2, 100, 40, refusal) + every(2, 10, 1, refusal), ""},
+		{"the last reason counts", every(2, 70, 4, refusal) + "3" + refusals, gone},
+		{"within the pause", "130" + refusals + "70" + refusals, gone},
+		{"after the pause", "150" + refusals + "90" + refusals, ""},
+		{"a session of its own from before", every(2, 100, 1, fmt.Sprintf(conflict, "ours")), ""},
+		{"another's session", every(2, 100, 1, fmt.Sprintf(conflict, "theirs")), theirs},
+		{"the worker does not start", "90" + notStarted + "80" + notStarted + "64" + notStarted + "40" + notStarted, worker},
+		{"the worker has started", "90" + notStarted + "70" + notStarted + "20" + started, ""},
+		{"another's worker has started", "90" + notStarted + "70" + notStarted + "40" + notStarted + "20" + others, worker},
+		{"the worker failed once, and nothing says that it started", "80" + notStarted, ""},
+		{"the worker did not start for long", every(300, 1800, 300, notStarted), worker},
+		{"and does not fail any more", every(300, 1800, 390, notStarted), ""},
+		{"a line that Pebble parts", "60" + refusals + "1" + refusals[:60] + "\n1 " + refusals[60:], gone},
+		{"what is no line of GARM's", "70 panic: msg=\"error starting listener\" worker=\n" + "1 goroutine 263 [running]:\n", ""},
 	} {
 		t.Run(row.summary, func(t *testing.T) {
-			reasons, err := workload.Unheard(logged(row.log), present())
+			reasons, err := workload.Unheard(t.Context(), logged(t, row.log), "garm-ours", present())
 			require.NoError(t, err)
 			assert.Equal(t, row.why, reasons[7])
 			delete(reasons, 7)
 			assert.Empty(t, reasons)
 		})
 	}
-	_, err := workload.Unheard(unreadable{}, present())
-	assert.Empty(t, workload.Reason(unreadable{}, present()))
-	assert.EqualError(t, err, "cannot read GARM's log: no such file")
+}
+
+func TestLogIsNotThere(t *testing.T) {
+	pebble, err := client.New(&client.Config{Socket: filepath.Join(t.TempDir(), "none")})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = workload.Unheard(ctx, pebble, "garm-ours", present())
+	require.ErrorContains(t, err, "cannot read GARM's log: ")
+	assert.Empty(t, workload.Reason(ctx, pebble, present()))
 }
 
 // GARM logs why it answers 500, and nothing of it in the answer.
 func TestReason(t *testing.T) {
 	const (
-		refused = ` level=ERROR msg="error creating organization scale set" error="error creating runner scale set: 403 Forbidden []"` + "\n"
-		access  = ` level=INFO msg=access_log method=POST uri=/api/v1/organizations/e7f8/scalesets code=500` + "\n"
-		pool    = ` level=ERROR msg="failed to update tools" error="401" pool_mgr=acme endpoint=github.com` + "\n"
-		page    = ` level=ERROR msg="updating scale set" error="failed: \"<html>\n\t\x1b[31mbad`
+		refused = ` time=T level=ERROR msg="error creating organization scale set" error="error creating runner scale set: 403 Forbidden []"` + "\n"
+		access  = ` time=T level=INFO msg=access_log method=POST uri=/api/v1/organizations/e7f8/scalesets code=500` + "\n"
+		pool    = ` time=T level=ERROR msg="failed to update tools" error="401" pool_mgr=acme endpoint=github.com` + "\n"
+		runners = ` time=T level=ERROR msg="failed to consolidate runner state" error="503"` + "\n"
+		reason  = "error creating runner scale set: 403 Forbidden []"
 	)
 	for _, row := range []struct{ summary, log, reason string }{
 		{"nothing is logged", "", ""},
-		{"its own line", "9" + pool + "4" + refused + "4" + access + "3" + pool + "2" + refusals, "error creating runner scale set: 403 Forbidden []"},
+		{"its own line", "9" + pool + "4" + refused + "4" + access + "3" + runners + "2" + refusals, reason},
 		{"one of before", "11" + refused, ""},
-		{"of two the last", "4" + strings.Replace(refused, "403", "404", 1) + "3" + refused, "error creating runner scale set: 403 Forbidden []"},
-		{"a page", "4" + page + strings.Repeat("é", 300) + "\"\"\n", `failed: "<html> [31mbad` + strings.Repeat("é", 277) + "…"},
+		{"the same of another request", "4" + refused + "3" + refused, reason},
+		{"another of another request", "4" + strings.Replace(refused, "403", "404", 1) + "3" + refused, ""},
+		{"after a line that is longer than Pebble's client takes", "5 time=T user_agent=" + strings.Repeat("\\\"", 5000) + "\n4" + refused, reason},
 	} {
 		t.Run(row.summary, func(t *testing.T) {
-			assert.Equal(t, row.reason, workload.Reason(logged(row.log), present().Add(-10*time.Second)))
+			assert.Equal(t, row.reason, workload.Reason(t.Context(), logged(t, row.log), present().Add(-10*time.Second)))
 		})
 	}
 }

@@ -84,15 +84,15 @@ func (g *GARM) Get(ctx context.Context, path string, into any) error {
 	return json.Unmarshal(answer, into)
 }
 
-// garm get PATH | post PATH FILE | put PATH FILE | template-of SCALE-SET | state | named NAME | runners
+// garm get PATH | delete PATH | post PATH FILE | put PATH FILE | template-of SCALE-SET | state | named NAME | runners
 func (o *Operator) garm(ctx context.Context, args []string) (string, error) {
 	api, err := o.GARM(ctx, "garm/0")
 	if err != nil {
 		return "", err
 	}
 	switch args[0] {
-	case "get":
-		answer, err := api.Do(ctx, http.MethodGet, args[1], nil)
+	case "get", "delete":
+		answer, err := api.Do(ctx, strings.ToUpper(args[0]), args[1], nil)
 		return string(answer), err
 	case "post", "put":
 		body, err := o.read(args[2])
