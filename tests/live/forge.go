@@ -22,7 +22,7 @@ type forges struct{ github, enterprise *forge }
 func (r Run) startForges(ctx context.Context, m *Model) (f forges, err error) {
 	address := r.Address
 	if address == "" {
-		if address, err = m.localAddress(); err != nil {
+		if address, err = localAddress(m.conn.Addr()); err != nil {
 			return f, err
 		}
 	}
@@ -59,8 +59,8 @@ func (f *forge) options() map[string]string {
 }
 
 // localAddress is this machine's on the way to the controller. Nothing is sent.
-func (m *Model) localAddress() (string, error) {
-	conn, err := net.Dial("udp", m.conn.Addr())
+func localAddress(controller string) (string, error) {
+	conn, err := net.Dial("udp", controller)
 	if err != nil {
 		return "", fmt.Errorf("cannot find the way to the controller: %w", err)
 	}
@@ -70,7 +70,7 @@ func (m *Model) localAddress() (string, error) {
 		return "", err
 	}
 	if ip := net.ParseIP(host); ip == nil || ip.IsLoopback() {
-		return "", fmt.Errorf("cannot tell by which address pods reach this machine: the controller is at %s", m.conn.Addr())
+		return "", fmt.Errorf("cannot tell by which address pods reach this machine, since the controller is at %s: give it (GITHUB_ADDRESS)", controller)
 	}
 	return host, nil
 }

@@ -40,15 +40,17 @@ type Run struct {
 // package operator, and the condition [bed] is false. No other scenario can run there, because it
 //
 //   - boots runners, or needs what only runners bring about, and there is no cloud: drain, fidelity, hostile, python, removal,
-//     rolling, runner-*, secrets, base-template, and the pages of README and tutorial;
-//   - kills or restarts what runs in pods, or takes files from it: database-lost, recovery, healing, units;
-//   - measures hooks and hook tools, or looks into the container and its processes: files, hanging-github, proxy;
-//   - needs a server that only the bed starts: database-change, postgresql, observability.
+//     rolling, runner-*, and the pages of README and tutorial;
+//   - has hooks that take longer than update-status takes to come, so that the model is never calm: hanging-github;
+//   - kills or restarts what runs in pods, or takes files from it: database-lost, healing, recovery, unheard;
+//   - is about what only a look into a pod tells, its files, processes and probes: actions-files, proxy, units;
+//   - needs a server that only the bed starts: database-change, observability, postgresql;
+//   - takes github.com itself, of which alone GARM learns limits: refused-key.
 func Scenarios(module string) []string {
 	files := []string{filepath.Join(module, "live", "testdata", "driver.txtar")}
 	for _, name := range []string{
-		"actions", "base-template", "configurator-hold", "configurator-problems", "deploy", "failing-github", "ingress", "labels", "order",
-		"ownership", "removal-order", "server", "wrong-key",
+		"actions", "base-template", "configurator-hold", "configurator-problems", "deploy", "failing-github", "ingress",
+		"labels", "order", "ownership", "removal-order", "secrets", "server", "wrong-key",
 	} {
 		files = append(files, filepath.Join(module, "scenarios", name+".txtar"))
 	}

@@ -85,7 +85,7 @@ func (s *Server) configure(ctx context.Context, options map[string]any) error {
 }
 
 // hurry is how many times faster update-status comes here than the model's option says.
-const hurry = 4
+const hurry = 2
 
 // passTime fires update-status of all units again and again, until the server is closed.
 func (s *Server) passTime() {
