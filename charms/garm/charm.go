@@ -199,6 +199,7 @@ func (c charm) gather(ctx context.Context) (in inputs, obstacle hook.Status, err
 	case in.peer.id == "":
 		return in, status.NoPeers(), nil
 	}
+	in.declared = configurator.Contest(in.declared, in.peer.inventory)
 	return in, obstacle, nil
 }
 

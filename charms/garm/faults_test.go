@@ -336,11 +336,11 @@ func (l *faultLab) assertReached(d *configurator.Declared, said hook.Status, wha
 	}
 }
 
-// owners is whose each scale set is, without what its runners are like: that is taken down when GARM is next looked at.
+// owners is whose each scale set is, without its name and what its runners are like: these are taken down when GARM is next looked at.
 func owners(inventory plan.Inventory) map[uint]plan.Owned {
 	owned := map[uint]plan.Owned{}
 	for id, o := range inventory.ScaleSets {
-		o.Recipe, o.Since = "", time.Time{}
+		o.Recipe, o.Since, o.ScaleSet = "", time.Time{}, ""
 		owned[id] = o
 	}
 	return owned

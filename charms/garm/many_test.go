@@ -18,8 +18,8 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/secret"
 )
 
-// TestHostileConfigurators lets five of a hundred configurators go bad, each in a way of its own. The others are served on,
-// what the five declared before stays as it is, and each is told.
+// TestHostileConfigurators lets seven of a hundred configurators go bad, each in a way of its own. The others are served on,
+// what the seven declared before stays as it is, and each is told.
 func TestHostileConfigurators(t *testing.T) {
 	t.Parallel()
 	const many, enough = 100, time.Minute
@@ -44,8 +44,11 @@ func TestHostileConfigurators(t *testing.T) {
 	l.peer = in.peer
 	before := l.scaleSets()
 	require.Len(t, before, many)
+	in = l.received(names, bags)
+	require.Empty(t, l.follow(t.Context(), l.client, &in).Plan.String())
+	l.peer = in.peer
 
-	// All want another image, but five say so as nobody may.
+	// All want another image, but seven say so as nobody may.
 	for i := range bags {
 		bags[i]["image_id"] = "jammy"
 	}
@@ -53,10 +56,11 @@ func TestHostileConfigurators(t *testing.T) {
 	bags[20] = map[string]string{}
 	bags[30] = map[string]string{runnerconfig.KeyHold: "flavor is not set"}
 	maps.DeleteFunc(bags[40], func(key, _ string) bool { return strings.HasPrefix(key, "openstack_") }) // half written
-	bags[50]["name"], bags[50]["provider_name"] = names[51], names[52]                                  // what others declare
+	// These want what others have, who come later, and one of whom declares nothing at present.
+	bags[50]["name"] = names[51]
+	bags[60]["provider_name"] = names[62]
+	bags[29]["name"] = names[30]
 	in = l.received(names, bags)
-	// Who was there first keeps its name, and the impostor comes last.
-	in.declared = append(append(in.declared[:50:50], in.declared[51:]...), in.declared[50])
 	f = l.follow(t.Context(), l.client, &in)
 	require.NoError(t, f.Report.Err())
 	assert.Less(t, time.Since(begin), enough)
@@ -64,7 +68,9 @@ func TestHostileConfigurators(t *testing.T) {
 	after, answers := l.scaleSets(), f.Judge()
 	assert.Len(t, after, many)
 	told := map[string]string{
-		names[10]: "name", names[20]: "", names[30]: "flavor is not set", names[40]: "openstack-auth-url", names[50]: "is already declared by " + names[51],
+		names[10]: "name", names[20]: "", names[30]: "flavor is not set", names[40]: "openstack-auth-url",
+		names[50]: "is already declared by " + names[51], names[60]: "provider " + names[62] + " has a scale set of " + names[62],
+		names[29]: "is already declared by " + names[30],
 	}
 	for _, d := range in.declared {
 		name, answer := d.Application, answers[d.RelationID]
@@ -79,7 +85,7 @@ func TestHostileConfigurators(t *testing.T) {
 	}
 	said := f.Summary(answers)
 	assert.Equal(t, hook.Blocked, said.Level)
-	assert.Regexp(t, "^set-10: .*and 4 more", said.Message)
+	assert.Regexp(t, "^set-10: .*and 6 more", said.Message)
 }
 
 func relationOf(application string) string { return "garm-configurator:" + application }
@@ -111,6 +117,7 @@ func (l *faultLab) received(applications []string, bags []map[string]string) inp
 		d.Secrets.Token = secret.New("first")
 		in.declared = append(in.declared, d)
 	}
+	in.declared = configurator.Contest(in.declared, in.peer.inventory)
 	return in
 }
 

@@ -24,11 +24,12 @@ const (
 	keptKey   = "provider"
 )
 
-// providers are those of the valid declarations, and of the kept ones those that a scale set of the inventory still uses.
+// providers are those of the valid declarations, of which no two have the same, and of the kept ones those that a scale set of
+// the inventory still uses.
 func (c charm) providers(ctx context.Context, image workload.Image, in *inputs) ([]workload.Provider, error) {
 	providers := map[string]workload.Provider{}
 	for _, d := range in.declared {
-		if _, has := providers[d.ScaleSet.ProviderName]; d.Valid() && !has {
+		if d.Valid() {
 			providers[d.ScaleSet.ProviderName] = providerOf(image, d)
 		}
 	}

@@ -101,7 +101,7 @@ func (b *builder) add(d Declaration) error {
 	if err != nil {
 		return err
 	}
-	entity := Entity{EntityRef: entityOf(d), Credential: credential.Name}
+	entity := Entity{EntityRef: KeyOf(d.ScaleSet).Entity, Credential: credential.Name}
 	set, template, err := b.scaleSetOf(d)
 	if err != nil {
 		return err
@@ -129,10 +129,10 @@ func (b *builder) add(d Declaration) error {
 
 func (b *builder) contradiction(d Declaration, credential Credential, entity Entity, key ScaleSetKey) error {
 	if other, taken := b.scaleSets[key]; taken {
-		return fmt.Errorf("%s is already declared by %s; give one of them another name", key, other)
+		return TakenScaleSetError(key, other)
 	}
 	if other, taken := b.providers[d.ProviderName]; taken {
-		return fmt.Errorf("provider %s is already declared by %s; deploy one of them under another application name", d.ProviderName, other)
+		return TakenProviderError(d.ProviderName, other)
 	}
 	if other, known := b.entities[entity.EntityRef]; known && other.Credential != entity.Credential {
 		return fmt.Errorf("%s is registered with the GitHub App or token of %s; give both the same", entity, other.application)
@@ -143,13 +143,23 @@ func (b *builder) contradiction(d Declaration, credential Credential, entity Ent
 	return nil
 }
 
+// TakenScaleSetError says that a scale set is another application's.
+func TakenScaleSetError(key ScaleSetKey, other string) error {
+	return fmt.Errorf("%s is already declared by %s; give one of them another name", key, other)
+}
+
+// TakenProviderError says that a provider's name is another application's.
+func TakenProviderError(provider, other string) error {
+	return fmt.Errorf("provider %s is already declared by %s; deploy one of them under another application name", provider, other)
+}
+
 func (b *builder) scaleSetOf(d Declaration) (ScaleSet, *Template, error) {
 	specs, err := extraSpecs(d)
 	if err != nil {
 		return ScaleSet{}, nil, err
 	}
 	set := ScaleSet{
-		ScaleSetKey: ScaleSetKey{Entity: entityOf(d), Name: d.Name},
+		ScaleSetKey: KeyOf(d.ScaleSet),
 		Application: d.Application,
 		Provider:    d.ProviderName,
 		Labels:      JoinLabels(d.Labels),

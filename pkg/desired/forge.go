@@ -66,21 +66,23 @@ func (b *builder) claimEndpoint(d Declaration) error {
 	return nil
 }
 
-func entityOf(d Declaration) EntityRef {
-	endpoint := EndpointName(d.Forge)
+// KeyOf identifies the scale set that is declared.
+func KeyOf(s runnerconfig.ScaleSet) ScaleSetKey {
+	endpoint := EndpointName(s.Forge)
+	key := ScaleSetKey{Entity: NewEntityRef(KindOrganization, s.Org, endpoint), Name: s.Name}
 	switch {
-	case d.Enterprise != "":
-		return NewEntityRef(KindEnterprise, d.Enterprise, endpoint)
-	case d.Repo != "":
-		return NewEntityRef(KindRepository, d.Repo, endpoint)
+	case s.Enterprise != "":
+		key.Entity = NewEntityRef(KindEnterprise, s.Enterprise, endpoint)
+	case s.Repo != "":
+		key.Entity = NewEntityRef(KindRepository, s.Repo, endpoint)
 	}
-	return NewEntityRef(KindOrganization, d.Org, endpoint)
+	return key
 }
 
 // credentialOf is one for each App, whoever uses it. A token has no name of its own that would outlive its rotation, so
 // there is one for each entity.
 func (b *builder) credentialOf(d Declaration) (Credential, error) {
-	entity := entityOf(d)
+	entity := KeyOf(d.ScaleSet).Entity
 	server := ""
 	if entity.Endpoint != GitHubCom {
 		server = "-" + entity.Endpoint

@@ -25,6 +25,8 @@ type Inventory struct {
 type Owned struct {
 	Application string `json:"application"` // that declared it
 	Provider    string `json:"provider"`    // that has its runners, and must stay until they are gone
+	// ScaleSet is desired.ScaleSetKey.String(); empty until the scale set is first looked at.
+	ScaleSet string `json:"scale-set,omitempty"`
 	// Recipe is what its new runners were like when it was last looked at; empty when that is not known. Runners created
 	// before Since are of an earlier one.
 	Recipe string    `json:"recipe,omitempty"`
@@ -82,6 +84,7 @@ func (i Inventory) Settle(current, want desired.State) Inventory {
 			owned.Application, owned.Provider, known = wanted.Application, have.Provider, true
 		}
 		if known {
+			owned.ScaleSet = have.ScaleSetKey.String()
 			settled.ScaleSets[have.ID] = owned
 		}
 	}

@@ -36,8 +36,8 @@ scale-set small of=acme`)
 	assert.Equal(t, map[string]bool{"2": true, "8": true}, settled.Entities,
 		"those that were its own, and one that is wanted and uses its credential; neither one that is not wanted nor one with another's credential")
 	assert.Equal(t, map[uint]plan.Owned{
-		3: {Application: "small", Provider: "other"},  // wanted: taken over, with the provider that its runners are on
-		4: {Application: "former", Provider: "cloud"}, // known before
+		3: {Application: "small", Provider: "other", ScaleSet: "scale set small of organization acme"},     // wanted: taken over, with the provider that its runners are on
+		4: {Application: "former", Provider: "cloud", ScaleSet: "scale set unwanted of organization acme"}, // known before
 	}, settled.ScaleSets)
 	assert.Contains(t, inventory.ScaleSets, uint(99), "the argument stays")
 }
@@ -74,7 +74,7 @@ scale-set small of=acme`)
 	settled := plan.Inventory{TakesOver: true}.Settle(current, want)
 	assert.Equal(t, plan.Inventory{
 		Entities:  map[string]bool{"3": true, "4": true},
-		ScaleSets: map[uint]plan.Owned{6: {Application: "small", Provider: "small-0"}},
+		ScaleSets: map[uint]plan.Owned{6: {Application: "small", Provider: "small-0", ScaleSet: "scale set small of organization acme"}},
 		TakesOver: true, Certificates: map[string]string{},
 	}, settled)
 	assert.Equal(t, settled, settled.Clone())

@@ -124,7 +124,7 @@ func TestSettleSeesAnotherRecipe(t *testing.T) {
 		owned.Application, owned.Provider = "small", "cloud"
 		return plan.Inventory{ScaleSets: map[uint]plan.Owned{have.ID: owned}}.Settle(current, wanted(t, served)).ScaleSets[have.ID]
 	}
-	assert.Equal(t, plan.Owned{Application: "small", Provider: "cloud", Recipe: "new", Since: at(7)}, settled(plan.Owned{Recipe: "old", Since: at(1)}))
+	assert.Equal(t, plan.Owned{Application: "small", Provider: "cloud", ScaleSet: "scale set small of organization acme", Recipe: "new", Since: at(7)}, settled(plan.Owned{Recipe: "old", Since: at(1)}))
 	assert.Equal(t, at(1), settled(plan.Owned{Recipe: "new", Since: at(1)}).Since)
 	assert.Equal(t, at(1), settled(plan.Owned{Since: at(1)}).Since, "the change itself was seen")
 	assert.True(t, settled(plan.Owned{Recreate: true}).Recreate)
