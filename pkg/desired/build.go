@@ -214,12 +214,12 @@ func (b *builder) render(o bootstrap.Options) rendering {
 	return r
 }
 
-// templateName is unique, as GARM demands, also when scale sets of two entities share a name. It is no longer than the 128
-// characters that GARM's database has room for (GARM database/sql/models.go, Template).
+// templateName is unique, as GARM demands, also when scale sets of two entities share a name: no scale set's own name has a
+// slash. It is no longer than the 128 characters that GARM's database has room for (GARM database/sql/models.go, Template).
 func (b *builder) templateName(key ScaleSetKey) string {
 	name := SystemTemplate + "-" + key.Name
 	if b.names[key.Name] > 1 {
-		name += fmt.Sprintf("-%.30s-%.8s", strings.ReplaceAll(key.Entity.Name, "/", "-"), digest(key.Entity.sortKey()))
+		name += fmt.Sprintf("/%.30s-%.16s", strings.ReplaceAll(key.Entity.Name, "/", "-"), digest(key.Entity.sortKey()))
 	}
 	return name
 }

@@ -178,10 +178,10 @@ scale set dotcom of organization acme: dotcom with dotcom, template ""`},
 credential app-42-7: App 42, installation 7 at github.com
 organization acme: app-42-7
 repository acme/widgets: app-42-7
-template github_linux-small-acme-26bdda83
-template github_linux-small-acme-widgets-6b81eb36
-scale set small of organization acme: a with a, template "github_linux-small-acme-26bdda83"
-scale set small of repository acme/widgets: b with b, template "github_linux-small-acme-widgets-6b81eb36"`},
+template github_linux-small/acme-26bdda839895396b
+template github_linux-small/acme-widgets-6b81eb364757b358
+scale set small of organization acme: a with a, template "github_linux-small/acme-26bdda839895396b"
+scale set small of repository acme/widgets: b with b, template "github_linux-small/acme-widgets-6b81eb364757b358"`},
 		{"an organisation and an enterprise of one name, with one token", []desired.Declaration{
 			declared("a", token("t1"), name("small"), mirror(mirrorURL)), declared("b", token("t1"), name("small"), enterprise("Acme"), mirror(mirrorURL)),
 		}, `
@@ -189,10 +189,10 @@ credential token-enterprise-acme: token t1 at github.com
 credential token-organization-acme: token t1 at github.com
 enterprise acme: token-enterprise-acme
 organization acme: token-organization-acme
-template github_linux-small-acme-26bdda83
-template github_linux-small-acme-5c3237df
-scale set small of enterprise acme: b with b, template "github_linux-small-acme-5c3237df"
-scale set small of organization acme: a with a, template "github_linux-small-acme-26bdda83"`},
+template github_linux-small/acme-26bdda839895396b
+template github_linux-small/acme-5c3237dfeda452f6
+scale set small of enterprise acme: b with b, template "github_linux-small/acme-5c3237dfeda452f6"
+scale set small of organization acme: a with a, template "github_linux-small/acme-26bdda839895396b"`},
 	} {
 		t.Run(row.summary, func(t *testing.T) {
 			state, conflicts := desired.Build(row.declarations, []byte(base))
@@ -370,5 +370,21 @@ func TestTemplateNamesFit(t *testing.T) {
 	assert.NotEqual(t, state.Templates[0].Name, state.Templates[1].Name)
 	for _, template := range state.Templates {
 		assert.LessOrEqual(t, len(template.Name), 128)
+	}
+}
+
+// No scale set may have the name that would give it the template of another one, whose name two entities share.
+func TestTemplateNamesAreNobodyElses(t *testing.T) {
+	state, conflicts := desired.Build([]desired.Declaration{
+		declared("a", name("small"), mirror("https://mirror")), declared("b", name("small"), org("other"), mirror("https://mirror")),
+	}, []byte(base))
+	require.Empty(t, conflicts)
+	require.Len(t, state.Templates, 2)
+	for _, template := range state.Templates {
+		impostor := declared("c", name(strings.TrimPrefix(template.Name, desired.SystemTemplate+"-"))).ScaleSet
+		bag, err := impostor.Encode()
+		require.NoError(t, err)
+		_, err = runnerconfig.Decode(bag)
+		assert.ErrorContains(t, err, "name must")
 	}
 }

@@ -36,14 +36,11 @@ func (s ScaleSet) CountRunners(phase Phase) int {
 	return count
 }
 
-// Recipe is a digest of all that decides what a new runner is like; template is a digest of the template's content. GARM
-// keeps a generation for the same end, but gives every runner generation 0 (GARM v0.2.1, runner/pool and workers/scaleset).
+// Recipe is a digest of all that decides what a new runner is like; template is a digest of the template's content, whatever
+// its name. GARM keeps a generation for the same end, but gives every runner generation 0 (GARM v0.2.1, runner/pool and workers/scaleset).
 func Recipe(s Settings, template string) string {
-	return digest(s.Image, s.Flavor, s.OSArch, s.RunnerGroup, s.ExtraSpecs, s.Template, template)[:16]
+	return digest(s.Image, s.Flavor, s.OSArch, s.RunnerGroup, s.ExtraSpecs, template)[:16]
 }
-
-// IsSameRecipe tells whether runners need not be replaced when the one becomes the other.
-func IsSameRecipe(a, b Settings) bool { return Recipe(a, "") == Recipe(b, "") }
 
 // Outdated are the idle runners that were created before a time, the oldest first.
 func (s ScaleSet) Outdated(before time.Time) []Runner {

@@ -198,7 +198,7 @@ func (d *differ) updateScaleSet(have, want desired.ScaleSet) {
 	}
 	want.ID = have.ID
 	c := scaleSetChange(Update, want, why)
-	if !desired.IsSameRecipe(have.Settings, want.Settings) {
+	if d.have.recipe(have) != d.wanted.recipe(want) {
 		c.Renews = d.renewed(have.ID)
 	}
 	d.change(c)

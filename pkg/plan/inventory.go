@@ -28,8 +28,8 @@ type Owned struct {
 	// ScaleSet is desired.ScaleSetKey.String(); empty until the scale set is first looked at.
 	ScaleSet string `json:"scale-set,omitempty"`
 	// Recipe is what its new runners were like when it was last looked at; empty when that is not known. Runners created
-	// before Since are of an earlier one.
-	Recipe string    `json:"recipe,omitempty"`
+	// before Since are of an earlier one. An earlier charm kept another digest, with the template's name in it, as "recipe".
+	Recipe string    `json:"made-as,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
 	// Recreate says that an operator wants it made anew.
 	Recreate bool `json:"recreate,omitempty"`

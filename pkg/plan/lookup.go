@@ -28,3 +28,12 @@ func by[K comparable, T any](list []T, keyOf func(T) K) map[K]T {
 	}
 	return index
 }
+
+// recipe is what a scale set's runners are made of as far as the state tells: GARM's own template is not in it.
+func (l lookup) recipe(set desired.ScaleSet) string {
+	content := set.Template
+	if template, known := l.templates[set.Template]; known {
+		content = template.Description
+	}
+	return desired.Recipe(set.Settings, content)
+}

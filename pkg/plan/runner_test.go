@@ -109,10 +109,35 @@ func TestRenewingChanges(t *testing.T) {
 	const templated = "\ntemplate t-small made-from=%\ncredential app\norganization acme credential=app\nscale-set small of=acme template=t-small"
 	assert.Equal(t, []uint{4}, renewed(strings.ReplaceAll(templated, "%", "old"), strings.ReplaceAll(templated, "%", "new")))
 	assert.Equal(t, []uint{4}, renewed(strings.ReplaceAll(templated, "%", "old"), served))
+	assert.Equal(t, []uint{4}, renewed(strings.ReplaceAll(templated, "%", "old")+"\ntemplate t-other made-from=other", served+" template=t-other\ntemplate t-other made-from=other"), "another template")
 
 	recipe = ""
 	assert.Empty(t, renewed(served, served+" image=noble"), "of one that is taken over no runner is")
 	assert.Empty(t, renewed(strings.ReplaceAll(templated, "%", "old"), strings.ReplaceAll(templated, "%", "new")))
+}
+
+// A template that only has another name, because another entity's scale set has come to have the same, makes no other runners.
+func TestRenamedTemplateRenewsNothing(t *testing.T) {
+	const templated = "credential app\norganization acme credential=app\ntemplate t-small\nscale-set small of=acme template=t-small"
+	current, inventory := world(t, templated)
+	for id, owned := range inventory.ScaleSets {
+		owned.Recipe = "known"
+		inventory.ScaleSets[id] = owned
+	}
+	want := wanted(t, templated)
+	want.Templates[0].Name, want.ScaleSets[0].Template = "t-small/acme", "t-small/acme"
+	p := plan.Diff(current, want, plan.Scope{Inventory: inventory, Providers: set("cloud"), Roll: true})
+	assert.Equal(t, "create template t-small/acme: its scale set has runner options\n"+
+		"update scale set small of organization acme: template t-small -> t-small/acme\n"+
+		"delete template t-small: no scale set refers to it any more\n", p.String())
+	for _, c := range p.Changes {
+		assert.Empty(t, c.Renews, c.Name)
+	}
+	settings := current.ScaleSets[0].Settings
+	before := desired.Recipe(settings, "content")
+	settings.Template = "t-small/acme"
+	assert.Equal(t, before, desired.Recipe(settings, "content"), "nor when the change is seen only later")
+	assert.NotEqual(t, before, desired.Recipe(settings, "other"))
 }
 
 // A change whose answer was lost is seen by the recipe.
