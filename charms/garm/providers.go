@@ -115,20 +115,21 @@ func keyed(key, text secret.Value) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// certificates are those of the valid declarations and, of servers that none of them names, those that the inventory still
-// has: what is left there can be removed only by a GARM that trusts them.
+// certificates are those of all valid declarations, for one that is refused because another names its server differently may
+// be the one that has the server's next certificate or still its last, and of servers for which none of them has any, those
+// that the inventory has: what is left there can be removed only by a GARM that trusts them.
 func certificates(declared []configurator.Declared, inventory plan.Inventory) []string {
-	byEndpoint := maps.Clone(inventory.Certificates)
-	if byEndpoint == nil {
-		byEndpoint = map[string]string{}
-	}
+	var certificates []string
+	left := maps.Clone(inventory.Certificates)
 	for _, d := range declared {
-		if d.Valid() {
-			byEndpoint[desired.EndpointName(d.ScaleSet.Forge)] = d.ScaleSet.GitHubCACertificate
+		if text := d.ScaleSet.GitHubCACertificate; d.Valid() && text != "" {
+			certificates = append(certificates, text)
+			delete(left, desired.EndpointName(d.ScaleSet.Forge))
 		}
 	}
-	certificates := slices.Sorted(maps.Values(byEndpoint))
-	return slices.DeleteFunc(slices.Compact(certificates), func(text string) bool { return text == "" })
+	certificates = slices.AppendSeq(certificates, maps.Values(left))
+	slices.Sort(certificates)
+	return slices.Compact(certificates)
 }
 
 func providerOf(image workload.Image, d configurator.Declared) workload.Provider {

@@ -59,3 +59,31 @@ func TestNobodyTakesAnothersCloud(t *testing.T) {
 		})
 	}
 }
+
+// While a server's authority is changed, the configurators that name it do not have the same certificate. GARM trusts what
+// any of them does, and of what is left where none of them has one.
+func TestCertificates(t *testing.T) {
+	t.Parallel()
+	names := func(server, certificate string) configurator.Declared {
+		return configurator.Declared{ScaleSet: runnerconfig.ScaleSet{Forge: runnerconfig.Forge{GitHubURL: "https://" + server, GitHubCACertificate: certificate}}}
+	}
+	held, invalid := names("ghes", "held"), names("ghes", "invalid")
+	held.Hold, invalid.Invalid = "Set flavor", assert.AnError
+	left := map[string]string{"ghes": "old", "left": "drained"}
+	for _, row := range []struct {
+		declared []configurator.Declared
+		left     map[string]string
+		want     []string
+	}{
+		{[]configurator.Declared{names("ghes", "old"), names("ghes", "new")}, left, []string{"drained", "new", "old"}},
+		{[]configurator.Declared{names("ghes", "new"), names("ghes", "old")}, left, []string{"drained", "new", "old"}},
+		{[]configurator.Declared{names("ghes", "new"), names("ghes", "new")}, left, []string{"drained", "new"}},
+		{[]configurator.Declared{held, invalid}, left, []string{"drained", "old"}},
+		{[]configurator.Declared{names("ghes", "")}, left, []string{"drained", "old"}},
+		{[]configurator.Declared{names("ghes", "new"), names("public", "")}, nil, []string{"new"}},
+		{nil, nil, nil},
+	} {
+		assert.Equal(t, row.want, certificates(row.declared, plan.Inventory{Certificates: row.left}))
+	}
+	assert.Len(t, left, 2, "the argument stays")
+}
