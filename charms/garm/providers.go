@@ -38,6 +38,10 @@ func (c charm) providers(ctx context.Context, image workload.Image, in *inputs) 
 			continue
 		}
 		kept, err := c.tools.SecretByLabel(ctx, keptLabel+name, hook.Peek)
+		if errors.Is(err, hook.ErrSecretNotFound) {
+			c.log.WarnContext(ctx, "go on without provider "+name+": what was kept of it is lost, and its runners stay", "error", err)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

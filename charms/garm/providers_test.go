@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/integration/configurator"
 	"github.com/garm-charms/garm-charms/pkg/plan"
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
@@ -58,6 +59,21 @@ func TestNobodyTakesAnothersCloud(t *testing.T) {
 			assert.Equal(t, row.written, tools.called("secret-set")+tools.called("secret-add"))
 		})
 	}
+}
+
+// Whoever removes the secret of a provider that is left loses that provider, and no other.
+func TestLostProviderIsLeftOut(t *testing.T) {
+	t.Parallel()
+	left := peer{
+		providers: map[string]string{"lost": "digest"},
+		inventory: plan.Inventory{ScaleSets: map[uint]plan.Owned{1: {Application: "gone", Provider: "lost"}}},
+	}
+	in := inputs{peer: left, declared: []configurator.Declared{{Application: "small", ScaleSet: runnerconfig.ScaleSet{Provider: runnerconfig.Provider{ProviderName: "small"}}}}}
+	tools := &tools{fails: map[string]error{"secret-get": hook.ErrSecretNotFound}}
+	providers, err := charmWith(t, tools).providers(t.Context(), workload.Images()[0], &in)
+	require.NoError(t, err)
+	require.Len(t, providers, 1)
+	assert.Equal(t, "small", providers[0].Name)
 }
 
 // While a server's authority is changed, the configurators that name it do not have the same certificate. GARM trusts what
