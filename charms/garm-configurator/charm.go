@@ -32,6 +32,9 @@ func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) er
 	}
 	tools := hook.NewTools(env, runner)
 	c := charm{env: env, tools: tools, log: slog.New(hook.NewLogHandler(runner, slog.LevelInfo))}
+	if err := c.tools.RemoveSecretFiles(); err != nil {
+		return err
+	}
 	if env.Event.Kind == hook.KindAction {
 		return c.act(ctx)
 	}

@@ -60,6 +60,9 @@ func Run(ctx context.Context, getenv func(string) string, runner hook.Runner) er
 			Reason: func(began time.Time) string { return workload.Reason(ctx, pebble, began) },
 		}),
 	}
+	if err := c.tools.RemoveSecretFiles(); err != nil {
+		return err
+	}
 	if env.Event.Kind == hook.KindAction {
 		return c.act(ctx)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,6 +92,9 @@ func (t *Tools) SetSecret(ctx context.Context, uri string, content SecretContent
 	return nil
 }
 
+// secretFile is what the names of files with secrets begin with, in the charm's directory.
+const secretFile = ".secret-"
+
 // withSecretFile hands content to use as a file only this user can read. The tool's command runs inside Juju's agent,
 // which opens the file by its absolute path; the charm's directory is one both see.
 func (t *Tools) withSecretFile(content SecretContent, use func(file string) error) (err error) {
@@ -98,7 +102,7 @@ func (t *Tools) withSecretFile(content SecretContent, use func(file string) erro
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(t.secretsDir, ".secret-") // mode 0600
+	file, err := os.CreateTemp(t.secretsDir, secretFile) // mode 0600
 	if err != nil {
 		return fmt.Errorf("cannot create secret file: %w", err)
 	}
@@ -115,6 +119,18 @@ func (t *Tools) withSecretFile(content SecretContent, use func(file string) erro
 		return fmt.Errorf("cannot write secret file: %w", err)
 	}
 	return use(file.Name())
+}
+
+// RemoveSecretFiles removes what hooks left that were killed while they wrote a secret. Call it before any is written.
+func (t *Tools) RemoveSecretFiles() error {
+	left, err := filepath.Glob(filepath.Join(t.secretsDir, secretFile+"*"))
+	for _, file := range left {
+		err = errors.Join(err, os.Remove(file))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot remove a secret file: %w", err)
+	}
+	return nil
 }
 
 // encodeSecret writes JSON, which Juju tries first and takes strings from only (core/secrets/createsecret.go).

@@ -61,6 +61,21 @@ func TestReadSecretThatIsNoURI(t *testing.T) {
 	assert.Equal(t, []string{"secret-get --format=json --peek -- --refresh"}, fake.commandLines(), "text of others is never a flag")
 }
 
+func TestSecretFilesOfKilledHooksGo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{".secret-1", ".secret-2", "charm"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	tools := hook.NewTools(hook.Env{CharmDir: dir}, nil)
+	require.NoError(t, tools.RemoveSecretFiles())
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	assert.Equal(t, "charm", left[0].Name())
+	assert.NoError(t, tools.RemoveSecretFiles())
+}
+
 func TestWrittenSecretIsOnlyInAFile(t *testing.T) {
 	t.Parallel()
 	content := hook.SecretContent{"value": secret.New("hunter2 <&> \"ü\"\n"), "name": secret.New("admin")}
