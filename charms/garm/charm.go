@@ -133,7 +133,7 @@ func (c charm) prepare(ctx context.Context) (inputs, hook.Status, error) {
 	var leader bool
 	var reads errgroup.Group
 	reads.Go(func() (err error) {
-		leader, err = c.tools.IsLeader(ctx)
+		leader, err = c.leads(ctx)
 		return err
 	})
 	// Made even before there is a container: other units wait for them.
@@ -161,6 +161,16 @@ func (c charm) prepare(ctx context.Context) (inputs, hook.Status, error) {
 	}
 	in.keys = keys
 	return in, obstacle, err
+}
+
+// leads tells whether GARM's objects are this unit's to look after. One that is removed leaves them to the next that leads.
+func (c charm) leads(ctx context.Context) (bool, error) {
+	leader, err := c.tools.IsLeader(ctx)
+	if err != nil || !leader || !c.env.Event.MayBeLast() {
+		return leader, err
+	}
+	leaves, err := c.tools.Leaves(ctx, c.env.UnitName)
+	return !leaves, err
 }
 
 // containerAnswers tells whether the workload container's Pebble is there. Pebble's client would try for seconds.

@@ -24,7 +24,7 @@ func TestSecretsComeFirst(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tools := &tools{
-				answers: map[string]string{"is-leader": row.leads, "secret-add": "secret:9m4e2mr0ui3e8a215n4g"},
+				answers: map[string]string{"is-leader": row.leads, "goal-state": "{}", "secret-add": "secret:9m4e2mr0ui3e8a215n4g"},
 				fails:   map[string]error{"secret-get": hook.ErrSecretNotFound},
 			}
 			_, said, err := charmWith(t, tools).prepare(t.Context())

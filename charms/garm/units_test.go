@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/garm-charms/garm-charms/pkg/hook"
 	"github.com/garm-charms/garm-charms/pkg/status"
 )
 
@@ -64,4 +65,37 @@ func TestLeadIsHandedOver(t *testing.T) {
 	tools.answers["relation-get --format=json -r secret-storage:1 -- - garm/0"] = `{"serves-at": "10.1.2.3:8080"}`
 	require.NoError(t, c.announceServing(t.Context(), known, ""))
 	assert.Equal(t, 1, tools.called("relation-set -r secret-storage:1 --file -{\n\"serves-at\": \"\""))
+}
+
+// A leader whose unit is removed leaves GARM's objects to the next one; the last unit has nobody to leave them to.
+func TestWhoLeads(t *testing.T) {
+	t.Parallel()
+	const (
+		alive   = `{"units":{"garm/0":{"status":"active"},"garm/1":{"status":"active"}}}`
+		leaves  = `{"units":{"garm/0":{"status":"dying"},"garm/1":{"status":"active"}}}`
+		another = `{"units":{"garm/0":{"status":"active"},"garm/1":{"status":"dying"}}}`
+		all     = `{"units":{"garm/0":{"status":"dying"},"garm/1":{"status":"dying"}}}`
+		last    = `{"units":{"garm/0":{"status":"dying"}}}`
+	)
+	for _, row := range []struct {
+		leader, goal string
+		kind         hook.Kind
+		want         bool
+	}{
+		{"true", alive, hook.KindRelationBroken, true},
+		{"true", leaves, hook.KindRelationBroken, false},
+		{"true", leaves, hook.KindRelationDeparted, false},
+		{"true", leaves, hook.KindStorageDetaching, false},
+		{"true", leaves, hook.KindSecretChanged, false},
+		{"true", another, hook.KindRelationBroken, true},
+		{"true", all, hook.KindRelationBroken, true},
+		{"true", last, hook.KindRelationBroken, true},
+		{"false", alive, hook.KindRelationBroken, false},
+	} {
+		c := charmWith(t, &tools{answers: map[string]string{"is-leader": row.leader, "goal-state": row.goal}})
+		c.env.Event.Kind = row.kind
+		leads, err := c.leads(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, row.want, leads, "%s %s", row.goal, row.kind)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -66,6 +67,14 @@ type Event struct {
 // Breaks tells whether this is the end of the relation for this unit: it is still listed then, and has nothing to say.
 func (e Event) Breaks(relationID string) bool {
 	return e.Kind == KindRelationBroken && e.RelationID == relationID
+}
+
+// MayBeLast tells whether a unit that is being removed can get such an event: its relations only end, and it is neither
+// configured nor asked for its status any more (Juju worker/uniter/resolver.go, nextOp).
+func (e Event) MayBeLast() bool {
+	return !slices.Contains([]Kind{
+		KindConfigChanged, KindUpdateStatus, KindRelationCreated, KindRelationJoined, KindRelationChanged,
+	}, e.Kind)
 }
 
 // PodHost is the name of the unit's pod in the headless service that Juju makes for an application

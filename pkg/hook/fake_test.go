@@ -74,7 +74,7 @@ func (f tools) runner() hook.Exec {
 	require.NoError(f.t, err)
 	for _, tool := range []string{
 		"action-fail", "action-get", "action-log", "action-set", "application-version-set", "close-port", "config-get",
-		"is-leader", "juju-log", "network-get", "open-port", "opened-ports", "relation-get", "relation-ids",
+		"goal-state", "is-leader", "juju-log", "network-get", "open-port", "opened-ports", "relation-get", "relation-ids",
 		"relation-list", "relation-set", "secret-add", "secret-get", "secret-grant", "secret-ids", "secret-info-get",
 		"secret-remove", "secret-revoke", "secret-set", "status-get", "status-set", "storage-get", "storage-list",
 	} {

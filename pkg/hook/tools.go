@@ -67,6 +67,27 @@ func (t *Tools) IsLeader(ctx context.Context) (bool, error) {
 	return leader, nil
 }
 
+// Leaves tells whether a unit of this application is going to be removed while another one of its application stays. Juju says so by no event:
+// it ends every relation of such a unit as if the relation itself were removed (Juju worker/uniter/relation/resolver.go), while
+// the unit may still lead.
+func (t *Tools) Leaves(ctx context.Context, unit string) (bool, error) {
+	var goal struct {
+		Units map[string]struct {
+			Status string `json:"status"` // "dying", or else the workload's (Juju apiserver/facades/agent/uniter, goalStateUnits)
+		} `json:"units"`
+	}
+	if err := t.read(ctx, &goal, "goal-state", "--format=json"); err != nil {
+		return false, fmt.Errorf("cannot read which units stay: %w", err)
+	}
+	const dying = "dying"
+	own := goal.Units[unit].Status
+	stays := false
+	for _, unit := range goal.Units {
+		stays = stays || unit.Status != dying
+	}
+	return own == dying && stays, nil
+}
+
 // StatusLevel is the word before the message in `juju status`.
 type StatusLevel string
 

@@ -76,6 +76,10 @@ func TestReadErrorsNameTheThing(t *testing.T) {
 			func(ctx context.Context, tools *hook.Tools) error { _, err := tools.IsLeader(ctx); return err },
 			"cannot read leadership: ",
 		},
+		"goal-state": {
+			func(ctx context.Context, tools *hook.Tools) error { _, err := tools.Leaves(ctx, "garm/0"); return err },
+			"cannot read which units stay: ",
+		},
 		"action-get": {
 			func(ctx context.Context, tools *hook.Tools) error { _, err := tools.ActionParams(ctx); return err },
 			"cannot read action parameters: ",

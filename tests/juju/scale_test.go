@@ -1,6 +1,7 @@
 package juju_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -66,4 +67,30 @@ func TestRemoveApplication(t *testing.T) {
 	assert.Contains(t, s.Applications, "client")
 	assert.Empty(t, s.Relations)
 	assert.NotContains(t, b.hosts(), "server")
+}
+
+// A leader that is removed sees its relations end as if they were removed, and leads until its end. Only goal-state tells.
+func TestLeaderLeaves(t *testing.T) {
+	b := newBed(t)
+	const telling = "#!/bin/sh\njuju-log \"$JUJU_HOOK_NAME leader: $(is-leader), goal: $(goal-state --format=json)\"\n"
+	b.deploy("client", map[string]string{"metadata.yaml": client, "dispatch": leading})
+	b.deployUnits("server", 2, map[string]string{"metadata.yaml": server, "dispatch": telling})
+	require.NoError(t, b.Integrate(b.ctx(), "server:db", "client:db"))
+	require.NoError(t, b.SetLeader(b.ctx(), "server/1"))
+	require.NoError(t, b.Settle(b.ctx()))
+	require.NoError(t, b.Scale(b.ctx(), "server", 1))
+	require.NoError(t, b.Settle(b.ctx()))
+	const broken, dying = "db-relation-broken leader: True, goal: ", `":{"status":"dying"`
+	said := strings.Join(b.said("unit.server/1.juju-log"), "\n")
+	require.Contains(t, said, broken)
+	_, goal, _ := strings.Cut(said, broken)
+	goal, _, _ = strings.Cut(goal, "\n")
+	assert.Contains(t, goal, `"server/1`+dying)
+	assert.Contains(t, goal, `"server/0":`)
+	assert.NotContains(t, goal, `"server/0`+dying)
+
+	require.NoError(t, b.RemoveApplication(b.ctx(), "server"))
+	require.NoError(t, b.Settle(b.ctx()))
+	said = strings.Join(b.said("unit.server/0.juju-log"), "\n")
+	assert.Regexp(t, broken+`\{"units":\{"server/0`+dying+`,"since":"[^"]*"\}\}`, said)
 }

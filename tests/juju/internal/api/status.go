@@ -6,6 +6,7 @@ import (
 	"github.com/juju/errors"
 	apiservererrors "github.com/juju/juju/apiserver/errors"
 	"github.com/juju/juju/core/leadership"
+	"github.com/juju/juju/core/life"
 	"github.com/juju/juju/rpc/params"
 
 	"github.com/garm-charms/garm-charms/tests/juju/internal/state"
@@ -59,8 +60,26 @@ func (f *Uniter) UnitStatus(args params.Entities) (params.StatusResults, error) 
 	}, func(e *params.Error) params.StatusResult { return params.StatusResult{Error: e} })}, nil
 }
 
-func statusResult(id string, life state.Life, s state.Status) params.StatusResult {
-	return params.StatusResult{Id: id, Life: life, Status: s.Status, Info: s.Message, Data: s.Data, Since: &s.Since}
+func statusResult(id string, of state.Life, s state.Status) params.StatusResult {
+	return params.StatusResult{Id: id, Life: of, Status: s.Status, Info: s.Message, Data: s.Data, Since: &s.Since}
+}
+
+// GoalStates tells of the application's units; what is related to it is left out.
+func (f *Uniter) GoalStates(args params.Entities) (params.GoalStateResults, error) {
+	return params.GoalStateResults{Results: units(f.s, args, func(u *state.Unit) params.GoalStateResult {
+		goal := params.GoalState{Units: params.UnitsGoalState{}}
+		for _, other := range u.App.SortedUnits() {
+			if other.Life == life.Dead {
+				continue
+			}
+			status := string(other.Workload.Status)
+			if other.Life == life.Dying {
+				status = string(other.Life)
+			}
+			goal.Units[other.Name] = params.GoalStateStatus{Status: status, Since: &other.Workload.Since}
+		}
+		return params.GoalStateResult{Result: &goal}
+	}, func(e *params.Error) params.GoalStateResult { return params.GoalStateResult{Error: e} })}, nil
 }
 
 // ApplicationStatus is status-get --application, which is the leader's.
