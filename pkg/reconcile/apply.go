@@ -289,7 +289,7 @@ func (a *applier) createScaleSet(ctx context.Context, s desired.ScaleSet) error 
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.inventory.ScaleSets[created.ID] = plan.Owned{Application: s.Application, Provider: s.Provider}
+	a.inventory.ScaleSets[created.ID] = plan.Owned{Application: s.Application, Provider: s.Provider, ScaleSet: s.ScaleSetKey.String()}
 	return bearsOut(created, s, template)
 }
 
