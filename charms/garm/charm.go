@@ -28,7 +28,7 @@ import (
 const (
 	// limit is the longest that a dispatch may take; what is not done by then is left to the next event.
 	limit = 4 * time.Minute
-	// startLimit is how long a GARM that does not answer yet is waited for.
+	// startLimit is how long a GARM that does not answer yet is waited for, the time that it took to end the one before included.
 	startLimit = 15 * time.Second
 	// pebbleSocket is where Juju puts the socket of the workload container's Pebble
 	// (Juju caas/kubernetes/provider/application/application.go).
@@ -95,7 +95,8 @@ type inputs struct {
 	tmate    bootstrap.Tmate
 	peer     peer
 	storages []string
-	version  string // GARM's
+	version  string        // GARM's
+	waited   time.Duration // for Pebble to run GARM as it should
 
 	ingress    ingress.Ingress
 	postgresql postgresql.Database

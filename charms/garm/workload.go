@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -32,7 +33,9 @@ func (c charm) runWorkload(ctx context.Context, in *inputs) (hook.Status, error)
 	if obstacle, err := c.takeOver(ctx, in.peer); err != nil || obstacle.Level != "" {
 		return obstacle, err
 	}
+	begin := time.Now()
 	done, obstacle, err := c.applyWorkload(ctx, c.pebble, config, in)
+	in.waited = time.Since(begin)
 	if err != nil || obstacle.Level != "" {
 		return obstacle, err
 	}
@@ -102,7 +105,7 @@ func (c charm) applyWorkload(ctx context.Context, pebble workload.Pebble, config
 // openSession logs in to GARM, after its first run if it never had one, and tells it under which URLs it is reached.
 func (c charm) openSession(ctx context.Context, in *inputs) (hook.Status, error) {
 	admin := in.keys.admin
-	starting, cancel := context.WithTimeout(ctx, startLimit)
+	starting, cancel := context.WithTimeout(ctx, max(startLimit-in.waited, time.Second))
 	defer cancel()
 	if err := c.garm.Ready(starting); err != nil {
 		return status.Starting(), nil

@@ -26,13 +26,17 @@ const (
 	logPause = 50 * time.Millisecond
 )
 
+// wholeLog is how many bytes of a log Pebble surely keeps: it has 100 KiB, with the time of each line
+// (internals/overlord/servstate/handlers.go, maxLogBytes).
+const wholeLog = 64 << 10
+
 // Reason is the error that GARM has logged for a request which began at that time, empty if there is none or more than one,
 // which may be another request's. GARM's answer does not have it when it is a 500 (GARM apiserver/controllers/controllers.go,
 // handleError).
 func Reason(ctx context.Context, pebble LogReader, began time.Time) string {
 	reasons := map[string]bool{}
 	for end := time.Now().Add(logLag); len(reasons) == 0 && time.Now().Before(end); time.Sleep(logPause) {
-		err := readLog(ctx, pebble, func(at time.Time, line map[string]string) {
+		_, err := readLog(ctx, pebble, func(at time.Time, line map[string]string) {
 			if !at.Before(began) && isOfRequest(line) {
 				reasons[line["error"]] = true
 			}
@@ -55,16 +59,21 @@ func isOfRequest(line map[string]string) bool {
 }
 
 // readLog reads what Pebble still has of GARM's log: the attributes of each line, as log/slog wrote them as text. It leaves out
-// those of the two kinds that are most of it.
-func readLog(ctx context.Context, pebble LogReader, read func(at time.Time, line map[string]string)) error {
+// those of the two kinds that are most of it. It returns since when the log is whole, zero if that is from its beginning.
+func readLog(ctx context.Context, pebble LogReader, read func(at time.Time, line map[string]string)) (since time.Time, err error) {
 	response, err := pebble.Requester().Do(ctx, &client.RequestOptions{
 		Type: client.RawRequest, Method: "GET", Path: "/v1/logs", Query: url.Values{"services": {Service}, "n": {"-1"}},
 	})
 	if err != nil {
-		return fmt.Errorf("cannot read GARM's log: %w", err)
+		return since, fmt.Errorf("cannot read GARM's log: %w", err)
 	}
+	size := 0
 	attributes := regexp.MustCompile(`(\w+)=("(?:[^"\\]|\\.)*"|\S*)`)
 	err = eachLine(response.Body, func(entry client.LogEntry) {
+		if size == 0 {
+			since = entry.Time
+		}
+		size += len(entry.Message)
 		if strings.Contains(entry.Message, " level=DEBUG ") || strings.Contains(entry.Message, " msg=access_log ") {
 			return
 		}
@@ -78,9 +87,12 @@ func readLog(ctx context.Context, pebble LogReader, read func(at time.Time, line
 		read(entry.Time, line)
 	})
 	if err := errors.Join(err, response.Body.Close()); err != nil {
-		return fmt.Errorf("cannot read GARM's log: %w", err)
+		return since, fmt.Errorf("cannot read GARM's log: %w", err)
 	}
-	return nil
+	if size < wholeLog {
+		since = time.Time{}
+	}
+	return since, nil
 }
 
 // eachLine has the lines of GARM's log as it wrote them; Pebble parts long ones.

@@ -32,7 +32,7 @@ type silence struct {
 // it was killed, keeps it out for some minutes and no longer.
 func Unheard(ctx context.Context, pebble LogReader, owner string, now time.Time) (map[uint]string, error) {
 	silences := map[uint]silence{}
-	err := readLog(ctx, pebble, func(at time.Time, line map[string]string) {
+	whole, err := readLog(ctx, pebble, func(at time.Time, line map[string]string) {
 		if !strings.Contains(line["error"], "already has an active session for owner "+owner) {
 			note(silences, at, line)
 		}
@@ -43,11 +43,18 @@ func Unheard(ctx context.Context, pebble LogReader, owner string, now time.Time)
 	delete(silences, 0)
 	reasons := map[uint]string{}
 	for id, s := range silences {
-		if now.Before(s.until) && s.last.Sub(s.first) >= unheardAfter {
+		if now.Before(s.until) && s.lasts(whole) {
 			reasons[id] = s.why
 		}
 	}
 	return reasons, nil
+}
+
+// lasts tells whether it fails again and again. Where so much is logged that no more than the last failures are left, of a log
+// that is whole since then, they have been before too.
+func (s silence) lasts(whole time.Time) bool {
+	isFromBefore := !whole.IsZero() && s.last.After(s.first) && s.first.Sub(whole) <= s.until.Sub(s.last)
+	return s.last.Sub(s.first) >= unheardAfter || isFromBefore
 }
 
 // note takes up what a line of the log says of a scale set's listener.

@@ -65,6 +65,11 @@ func every(pause, from, to int, line string) string {
 	return log.String()
 }
 
+// much is as much as Pebble keeps, since so many seconds ago.
+func much(ago int) string {
+	return strings.Repeat(fmt.Sprint(ago, " time=T level=INFO msg=access_log code=200\n"), 100<<10/40)
+}
+
 func TestUnheard(t *testing.T) {
 	const (
 		why    = `creating message session: failed with status code 503: "{\"message\":\"Service Unavailable\"}` + `\n"`
@@ -94,6 +99,9 @@ func TestUnheard(t *testing.T) {
 		{"the worker did not start for long", every(300, 1800, 300, notStarted), worker},
 		{"and does not fail any more", every(300, 1800, 390, notStarted), ""},
 		{"a line that Pebble parts", "60" + refusals + "1" + refusals[:60] + "\n1 " + refusals[60:], gone},
+		{"so much is logged that the first failures are gone", much(13) + every(2, 10, 1, refusal), why},
+		{"so much is logged, but it began to fail since", much(40) + every(2, 10, 1, refusal), ""},
+		{"so much is logged, and it failed once", much(3) + "2" + refusal, ""},
 		{"what is no line of GARM's", "70 panic: msg=\"error starting listener\" worker=\n" + "1 goroutine 263 [running]:\n", ""},
 	} {
 		t.Run(row.summary, func(t *testing.T) {
