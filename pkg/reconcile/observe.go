@@ -189,11 +189,7 @@ func failure(ctx context.Context, client *garmapi.Client, e garmapi.Entity) (str
 	}
 	var last garmparams.EntityEvent
 	for _, event := range whole.Events {
-		if time.Since(event.CreatedAt) > eventLimit {
-			continue
-		}
-		// One of GARM's workers that runs at last says nothing of GitHub (GARM workers/entity/controller.go).
-		if event.ID >= last.ID && !strings.HasPrefix(event.Message, "worker successfully started") {
+		if event.ID >= last.ID && !isOver(event) {
 			last = event
 		}
 	}
@@ -201,6 +197,13 @@ func failure(ctx context.Context, client *garmapi.Client, e garmapi.Entity) (str
 		return last.Message, nil
 	}
 	return e.FailureReason, nil
+}
+
+// isOver tells whether an event says nothing of the present: it is old, or from the end of a GARM, which cancels what it does, or
+// from a worker of GARM's that runs at last (GARM workers/entity/controller.go).
+func isOver(event garmparams.EntityEvent) bool {
+	return time.Since(event.CreatedAt) > eventLimit || strings.Contains(event.Message, "context canceled") ||
+		strings.HasPrefix(event.Message, "worker successfully started")
 }
 
 func (o *Observation) takeScaleSets(ctx context.Context, client *garmapi.Client, l lists, templates map[uint]template) (err error) {

@@ -111,6 +111,8 @@ func TestObserveTellsWhyAnEntityDoesNotWork(t *testing.T) {
 		}
 		entity.Events = append(entity.Events, params.EntityEvent{
 			ID: 1000, EventType: params.StatusEvent, EventLevel: params.EventInfo, CreatedAt: time.Now(), Message: "worker successfully started after retry for entity: acme",
+		}, params.EntityEvent{
+			ID: 1001, EventType: params.StatusEvent, EventLevel: params.EventError, CreatedAt: time.Now(), Message: "failed to update tools: context canceled",
 		})
 		for i := range entity.Events {
 			if old {
