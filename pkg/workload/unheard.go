@@ -2,7 +2,6 @@ package workload
 
 import (
 	"context"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -82,11 +81,11 @@ func fail(silences map[uint]silence, id uint, at time.Time, why string, pause ti
 
 // workerOf is the scale set whose worker has that name, 0 for one of something else.
 func workerOf(name string) uint {
-	found := regexp.MustCompile(`^scaleset-worker-.*-(\d+)$`).FindStringSubmatch(name)
-	if found == nil {
+	set, isScaleSets := strings.CutPrefix(name, "scaleset-worker-")
+	if !isScaleSets {
 		return 0
 	}
-	return number(found[1])
+	return number(set[strings.LastIndex(set, "-")+1:])
 }
 
 // number is 0, which is no scale set's, for what is none.

@@ -3,11 +3,7 @@ package bed
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 
-	"github.com/garm-charms/garm-charms/tests/operator"
 	"github.com/garm-charms/garm-charms/tests/provider"
 )
 
@@ -21,13 +17,13 @@ type Secret struct {
 
 // Secrets are those that this world has so far.
 func (b *Bed) Secrets(ctx context.Context) ([]Secret, error) {
-	secrets := []Secret{{Name: "the OpenStack password", Value: operator.Password}}
-	key, err := os.ReadFile(filepath.Join(b.Dir, operator.AppKeyFile))
+	operators, err := b.Operator.Secrets()
 	if err != nil {
 		return nil, err
 	}
-	if lines := strings.Split(string(key), "\n"); len(lines) > 2 {
-		secrets = append(secrets, Secret{Name: "the App's private key", Value: lines[1]})
+	var secrets []Secret
+	for name, value := range operators {
+		secrets = append(secrets, Secret{Name: name, Value: value})
 	}
 	own, err := b.Model.Secrets(ctx)
 	if err != nil {

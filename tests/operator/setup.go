@@ -62,6 +62,17 @@ func (o *Operator) basics(scaleSet string) map[string]string {
 	return basics
 }
 
+// Secrets are what the operator alone should know of what Prepare makes, by what it is: of the key a line that tells it.
+func (o *Operator) Secrets() (map[string]string, error) {
+	key, err := o.read(AppKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	_, body, _ := strings.Cut(string(key), "\n")
+	line, _, _ := strings.Cut(body, "\n")
+	return map[string]string{"the OpenStack password": Password, "the App's private key": line}, nil
+}
+
 // Prepare makes what an operator has before deploying: an organisation, an App with its key, and a password.
 func (o *Operator) Prepare() error {
 	if err := o.GitHub.AddEntity(github.Organization("acme")); err != nil {

@@ -15,32 +15,35 @@ import (
 // that declares it. A scale set is of the application that the inventory has it of, as long as that is integrated and has not
 // declared another one instead.
 func Contest(declared []Declared, inventory plan.Inventory) []Declared {
-	c := contest{declared: slices.Clone(declared), inventory: inventory}
+	var c contest
 	for _, id := range slices.Sorted(maps.Keys(inventory.ScaleSets)) {
 		c.owned = append(c.owned, inventory.ScaleSets[id])
 	}
-	slices.SortStableFunc(c.declared, func(a, b Declared) int { return cmp.Compare(c.rank(a), c.rank(b)) })
+	var others []Declared
+	for _, d := range declared {
+		if c.declaresWhatItHad(d) {
+			c.declared = append(c.declared, d)
+		} else {
+			others = append(others, d)
+		}
+	}
+	c.declared = append(c.declared, others...)
 	for c.refuse() { // who is refused keeps what it had, which another may have been given meanwhile
 	}
 	return c.declared
 }
 
 type contest struct {
-	declared  []Declared
-	inventory plan.Inventory
-	owned     []plan.Owned // of the inventory, by ID
+	declared []Declared
+	owned    []plan.Owned // of the inventory, by ID
 }
 
-// rank is 0 for an application that declares what it had before.
-func (c contest) rank(d Declared) int {
+func (c contest) declaresWhatItHad(d Declared) bool {
 	name := desired.KeyOf(d.ScaleSet).String()
 	had := func(o plan.Owned) bool {
 		return o.Application == d.Application && o.Provider == d.ScaleSet.ProviderName && (o.ScaleSet == "" || o.ScaleSet == name)
 	}
-	if d.Valid() && slices.ContainsFunc(c.owned, had) {
-		return 0
-	}
-	return 1
+	return d.Valid() && slices.ContainsFunc(c.owned, had)
 }
 
 // refuse tells whether it has refused any that was not refused before.
