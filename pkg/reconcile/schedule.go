@@ -73,7 +73,7 @@ func batch(changes []plan.Change) int {
 
 // applyAll carries out the changes of one batch; those to one object one after another.
 func (a *applier) applyAll(ctx context.Context, changes []plan.Change) []Outcome {
-	pause(ctx, settlingTime(changes, time.Now()))
+	pause(ctx, a.settlingTime(ctx, changes, time.Now()))
 	outcomes := make([]Outcome, len(changes))
 	var order []string
 	ofObject := map[string][]int{}
@@ -100,10 +100,10 @@ func (a *applier) applyAll(ctx context.Context, changes []plan.Change) []Outcome
 	return outcomes
 }
 
-// settlingTime is how long to leave GARM alone before the changes are made.
-func settlingTime(changes []plan.Change, now time.Time) (wait time.Duration) {
+// settlingTime is how long to leave GARM alone before those of the changes are made that can be.
+func (a *applier) settlingTime(ctx context.Context, changes []plan.Change, now time.Time) (wait time.Duration) {
 	for _, c := range changes {
-		if deletesScaleSet(c) {
+		if deletesScaleSet(c) && a.neededFailed(ctx, c) == nil {
 			rest := c.ScaleSet.Changed.Add(settlingNew).Sub(now)
 			wait = max(wait, settling, min(rest, settlingNew))
 		}

@@ -46,18 +46,21 @@ func TestSettlingTime(t *testing.T) {
 	for name, row := range map[string]struct {
 		changes []plan.Change
 		want    time.Duration
+		hanging bool
 	}{
-		"nothing":                      {},
-		"a drain":                      {[]plan.Change{changed(plan.Drain, time.Second)}, 0},
-		"deletion of an organisation":  {[]plan.Change{{Verb: plan.Delete, Entity: &desired.Entity{}}}, 0},
-		"deletion of an old scale set": {[]plan.Change{changed(plan.Delete, time.Hour)}, settling},
-		"of a new one":                 {[]plan.Change{changed(plan.Delete, time.Second)}, settlingNew - time.Second},
-		"of both":                      {[]plan.Change{changed(plan.Delete, time.Second), changed(plan.Delete, time.Hour)}, settlingNew - time.Second},
-		"of one from the future":       {[]plan.Change{changed(plan.Delete, -time.Hour)}, settlingNew},
+		"nothing":                        {},
+		"a drain":                        {changes: []plan.Change{changed(plan.Drain, time.Second)}},
+		"deletion of an organisation":    {changes: []plan.Change{{Verb: plan.Delete, Entity: &desired.Entity{}}}},
+		"deletion of an old scale set":   {changes: []plan.Change{changed(plan.Delete, time.Hour)}, want: settling},
+		"of a new one":                   {changes: []plan.Change{changed(plan.Delete, time.Second)}, want: settlingNew - time.Second},
+		"of both":                        {changes: []plan.Change{changed(plan.Delete, time.Second), changed(plan.Delete, time.Hour)}, want: settlingNew - time.Second},
+		"of a new one that is not tried": {changes: []plan.Change{changed(plan.Delete, time.Second)}, hanging: true},
+		"of one from the future":         {changes: []plan.Change{changed(plan.Delete, -time.Hour)}, want: settlingNew},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			assert.Equal(t, row.want, settlingTime(row.changes, now))
+			a := applier{hanging: row.hanging}
+			assert.Equal(t, row.want, a.settlingTime(t.Context(), row.changes, now))
 		})
 	}
 }
