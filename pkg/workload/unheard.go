@@ -52,7 +52,7 @@ func Unheard(ctx context.Context, pebble LogReader, owner string, now time.Time)
 // lasts tells whether it fails again and again. Where so much is logged that no more than the last failures are left, of a log
 // that is whole since then, they have been before too.
 func (s silence) lasts(whole time.Time) bool {
-	isFromBefore := !whole.IsZero() && s.last.After(s.first) && s.first.Sub(whole) <= s.until.Sub(s.last)
+	isFromBefore := s.last.After(s.first) && s.first.Sub(whole) <= s.until.Sub(s.last)
 	return s.last.Sub(s.first) >= unheardAfter || isFromBefore
 }
 
