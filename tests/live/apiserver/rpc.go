@@ -128,12 +128,11 @@ type Charms struct{}
 // ModelManager is the facade that adds and destroys models.
 type ModelManager struct{ s *Server }
 
-// CreateModel answers with the one model there is, once its options are checked, and lets time pass in it.
+// CreateModel answers with the one model there is, once its options are checked.
 func (m *ModelManager) CreateModel(ctx context.Context, args params.ModelCreateArgs) (params.ModelInfo, error) {
 	if err := m.s.configure(ctx, args.Config); err != nil {
 		return params.ModelInfo{}, err
 	}
-	go m.s.passTime()
 	return params.ModelInfo{
 		Name: args.Name, UUID: m.s.model.UUID(), Type: "caas", ControllerUUID: m.s.controller, ProviderType: "kubernetes",
 		CloudTag: names.NewCloudTag("kubernetes").String(), OwnerTag: args.OwnerTag, Life: "alive",

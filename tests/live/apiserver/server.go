@@ -5,7 +5,6 @@
 package apiserver
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -47,15 +46,12 @@ type Server struct {
 	address    string
 	certPEM    string
 	http       *http.Server
-	ctx        context.Context
-	stop       context.CancelFunc
 
 	mu        sync.Mutex
 	charms    map[string]string // uploaded archives by URL
 	images    map[string]string // uploaded images by pending ID
 	actions   map[string]params.ActionResult
 	serial    int
-	interval  time.Duration // between two update-status hooks
 	destroyed bool
 }
 
@@ -78,7 +74,6 @@ func Start(model *juju.Model, dir string, address netip.Addr) (*Server, error) {
 		model: model, controller: uuid.String(), dir: dir, address: listener.Addr().String(), certPEM: text,
 		charms: map[string]string{}, images: map[string]string{}, actions: map[string]params.ActionResult{},
 	}
-	s.ctx, s.stop = context.WithCancel(context.Background())
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api", s.serveRPC)
 	mux.HandleFunc("GET /model/{model}/api", s.serveRPC)
@@ -91,10 +86,7 @@ func Start(model *juju.Model, dir string, address netip.Addr) (*Server, error) {
 }
 
 // Close ends the server; its connections go on until their clients end them.
-func (s *Server) Close() error {
-	s.stop()
-	return s.http.Close()
-}
+func (s *Server) Close() error { return s.http.Close() }
 
 // Destroyed tells whether a client destroyed the model.
 func (s *Server) Destroyed() bool {

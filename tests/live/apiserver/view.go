@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	apiservererrors "github.com/juju/juju/apiserver/errors"
 	"github.com/juju/juju/core/life"
-	corestatus "github.com/juju/juju/core/status"
-	"github.com/juju/juju/environs/config"
 	"github.com/juju/juju/rpc/params"
 	"github.com/juju/names/v5"
 
@@ -69,53 +66,7 @@ func (s *Server) configure(ctx context.Context, options map[string]any) error {
 	for key, value := range options {
 		set[key] = fmt.Sprint(value)
 	}
-	if err := s.model.SetModelConfig(ctx, set); err != nil {
-		return err
-	}
-	if text, has := set[config.UpdateStatusHookInterval]; has {
-		interval, err := time.ParseDuration(text)
-		if err != nil {
-			return err
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.interval = interval / hurry
-	}
-	return nil
-}
-
-// hurry is how many times faster update-status comes here than the model's option says.
-const hurry = 2
-
-// passTime fires update-status of all units again and again, until the server is closed.
-func (s *Server) passTime() {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for last := time.Now(); ; {
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-tick.C:
-		}
-		s.mu.Lock()
-		due := time.Since(last) >= s.interval
-		s.mu.Unlock()
-		if !due {
-			continue
-		}
-		last = time.Now()
-		status, err := s.model.Status(s.ctx)
-		if err != nil {
-			return
-		}
-		for _, application := range status.Applications {
-			for name, unit := range application.Units {
-				if unit.Agent == string(corestatus.Idle) { // else one that takes longer than this would keep it busy for ever
-					_ = s.model.FireUpdateStatus(s.ctx, name) // a unit that comes or goes has none
-				}
-			}
-		}
-	}
+	return s.model.SetModelConfig(ctx, set)
 }
 
 // Resources is the facade that announces uploads.
