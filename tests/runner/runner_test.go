@@ -172,6 +172,15 @@ func getFromContainer(t *testing.T, m *runner.Machine, url string) string {
 	return string(out)
 }
 
+func TestRouteThatComesLate(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 46, true)
+	const late = `route=$(ip route show default); ip route delete default; (sleep 3; ip route add $route) >/dev/null 2>&1 &`
+	m := s.boot(runner.Config{UserData: s.userData(options{"RunnerHTTPProxy": "http://proxy.test:3128"}, nil), Prepare: late})
+	assert.Equal(t, "by the proxy", get(t.Context(), t, m, "http://"+foreign+"/"))
+	assert.NotContains(t, string(m.Log()), "cannot")
+}
+
 func TestProxyIsNeverRedirectedToItself(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 42, true)
@@ -196,6 +205,7 @@ func TestBrokenProxyLeavesTheNetworkAlone(t *testing.T) {
 		{"store down", "http://proxy.test:3128", runner.Config{Snap: runner.Snap{StoreDown: true}}, "cannot install aproxy"},
 		{"no nft", "http://proxy.test:3128", runner.Config{Without: []string{"nft"}}, "there is no nft"},
 		{"unknown proxy", "http://nowhere.test:3128", runner.Config{}, "the proxy's name does not resolve"},
+		{"no default route", "http://proxy.test:3128", runner.Config{Prepare: "ip route delete default"}, "this machine has no default route: RTNETLINK answers: Network is unreachable"},
 		{"aproxy does not listen", "http://proxy.test:3128", runner.Config{Snap: runner.Snap{AproxyDeaf: true}}, "aproxy does not listen on port 54969"},
 	}
 	t.Parallel()

@@ -21,9 +21,9 @@ install_aproxy() {
 	fi
 }
 
-# source_address prints the address of this machine that outgoing connections have. Nothing is sent.
+# source_address prints the address of this machine that outgoing connections have, and fails when there is none. Nothing is sent.
 source_address() {
-	ip -4 route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p'
+	ip -4 route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p' | grep .
 }
 
 # wait_for SECONDS COMMAND...: whether COMMAND succeeds within SECONDS.
@@ -75,11 +75,11 @@ redirect() {
 		log "cannot redirect: there is no nft"
 		return 1
 	fi
-	address=$(source_address)
-	if [ -z "$address" ]; then
-		log "cannot redirect: this machine has no default route"
+	if ! wait_for 15 source_address; then
+		log "cannot redirect: this machine has no default route: $(ip -4 route get 192.0.2.1 2>&1)"
 		return 1
 	fi
+	address=$(source_address)
 	if ! wait_for 15 getent ahosts "$proxy_host"; then
 		log "cannot redirect: the proxy's name does not resolve"
 		return 1
