@@ -32,7 +32,7 @@ func (c charm) follow(ctx context.Context, in *inputs) (hook.Status, *status.Fin
 		return status.Unreachable(err), nil, said.Wait()
 	}
 	f, inventory := decide(*in, before)
-	if f.Unheard, err = workload.Unheard(ctx, c.pebble, "garm-"+in.peer.controller, time.Now()); err != nil {
+	if f.Troubles, err = workload.ReadTroubles(ctx, c.pebble, "garm-"+in.peer.controller, time.Now()); err != nil {
 		c.log.WarnContext(ctx, err.Error())
 	}
 	applying, cancel := context.WithTimeout(ctx, applyLimit)

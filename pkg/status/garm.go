@@ -120,3 +120,9 @@ func Unanswered(credential string) string {
 
 // Unheard says why GARM does not hear of a scale set's jobs.
 func Unheard(why string) string { return "GARM does not hear of jobs from GitHub: " + why }
+
+// CloudRefuses says why a cloud does not make runners of a scale set.
+func CloudRefuses(why string) string { return "the cloud refuses runners: " + why }
+
+// SomeCloudRefuses says the same when GARM does not tell of which scale set.
+func SomeCloudRefuses(why string) hook.Status { return someCloudRefuses.say(why) }

@@ -12,6 +12,7 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/plan"
 	"github.com/garm-charms/garm-charms/pkg/reconcile"
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
+	"github.com/garm-charms/garm-charms/pkg/workload"
 )
 
 // Findings are all that one reconcile of GARM has found out.
@@ -22,8 +23,7 @@ type Findings struct {
 	Before    reconcile.Observation
 	Plan      plan.Plan
 	Report    reconcile.Report
-	// Unheard has the reasons why GARM does not hear of the jobs of scale sets, by their IDs.
-	Unheard map[uint]string
+	workload.Troubles
 }
 
 // isStarting tells the reasons that GARM gives for every entity in its first seconds and when it renews the list of runner
@@ -134,13 +134,7 @@ func (f Findings) failure(want desired.ScaleSet) string {
 	if f.isUnanswered(credential) {
 		return Unanswered(credential)
 	}
-	if why := f.Unheard[f.scaleSetID(want)]; why != "" {
-		return Unheard(why)
-	}
-	if failed := f.failedRunner(want); failed != nil {
-		return FailedRunner(*failed)
-	}
-	return ""
+	return f.trouble(want)
 }
 
 // idleEntity is why GARM does not work for an entity; empty if it does, or is about to.
@@ -158,16 +152,6 @@ func (f Findings) isUnanswered(credential string) bool {
 	isChanged := func(o reconcile.Outcome) bool { return o.Name == plan.CredentialName(credential) }
 	return !slices.ContainsFunc(f.Report.Outcomes, isChanged) &&
 		slices.ContainsFunc(f.Before.Credentials, func(c desired.Credential) bool { return c.Name == credential && c.Unanswered })
-}
-
-// failedRunner is one of the scale set's that could not be set up, nil if there is none.
-func (f Findings) failedRunner(want desired.ScaleSet) *desired.Runner {
-	for _, c := range f.Plan.Changes {
-		if c.Runner != nil && c.Runner.Phase == desired.Failed && c.Application == want.Application {
-			return c.Runner
-		}
-	}
-	return nil
 }
 
 // credentialOf is the name of the credential that an entity is to have.
@@ -193,6 +177,10 @@ func (f Findings) Summary(answers map[string]configurator.Answer) hook.Status {
 		}
 	}
 	statuses = append(statuses, f.leftovers()...)
+	isRefused := func(s desired.ScaleSet) bool { return f.refusal(s.ScaleSetKey) != "" }
+	if f.Refuses != "" && !slices.ContainsFunc(f.Before.ScaleSets, isRefused) {
+		statuses = append(statuses, SomeCloudRefuses(f.Refuses))
+	}
 	switch {
 	case len(statuses) > 0:
 		return Worst(statuses)

@@ -27,7 +27,6 @@ type pass struct {
 	providers []string
 	want      desired.State
 	fails     map[string]string
-	unheard   map[uint]string
 }
 
 func organization(name string) desired.EntityRef {
@@ -73,7 +72,7 @@ func (p pass) findings() status.Findings {
 		providers[name] = true
 	}
 	f := status.Findings{
-		Declared: p.declared, Conflicts: p.conflicts, Want: p.want, Before: reconcile.Observation{State: p.have}, Unheard: p.unheard,
+		Declared: p.declared, Conflicts: p.conflicts, Want: p.want, Before: reconcile.Observation{State: p.have},
 		Plan: plan.Diff(p.have, p.want, plan.Scope{Inventory: p.inventory, Held: held, Providers: providers, Roll: true}),
 	}
 	f.Report = p.report(f.Plan)
@@ -210,11 +209,6 @@ func TestJudge(t *testing.T) {
 				p.have.Credentials = append(slices.Clone(p.have.Credentials), desired.Credential{ID: 2, Name: "theirs", Unanswered: true})
 			}, ready, "active: 1 scale set, 2/3 runners",
 		},
-		{
-			"GARM does not listen", func(p *pass) { p.unheard = map[uint]string{5: "conflict"} },
-			not("pending", "GARM does not hear of jobs from GitHub: conflict"), "waiting: small: GARM does not hear of jobs from GitHub: conflict",
-		},
-		{"GARM does not listen for others", func(p *pass) { p.unheard = map[uint]string{6: "conflict"} }, ready, "active: 1 scale set, 2/3 runners"},
 		{"entity is starting", func(p *pass) { p.have.Entities[0].Failure = "pool manager is starting up" }, ready, "active: 1 scale set, 2/3 runners"},
 		{"entity has started", func(p *pass) { p.have.Entities[0].Failure = "no cache found for entity uuid" }, ready, "active: 1 scale set, 2/3 runners"},
 		{"entity renews", func(p *pass) { p.have.Entities[0].Failure = "cache expired for entity uuid" }, ready, "active: 1 scale set, 2/3 runners"},

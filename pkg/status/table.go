@@ -35,6 +35,7 @@ const (
 	undeclared
 	held
 	refused
+	someCloudRefuses
 	failed
 	pending
 	noConfigurator
@@ -232,6 +233,13 @@ func table() [words]entry {
 			[]any{"small", "labels (x64 -> large) of an existing scale set cannot be changed; give it another name"},
 			theGARM,
 			"that application's declaration cannot be followed; those of the others are", "what it says",
+		},
+		someCloudRefuses: {
+			hook.Waiting, "A cloud refuses runners: %s",
+			[]any{"flavor m1.smal not found"},
+			theGARM,
+			"GARM has asked a cloud for runners again and again for half a minute, and does not tell of which scale set they were to be; it goes on asking",
+			"correct what the cloud's words name: an option of a garm-configurator, or the project's quota",
 		},
 		failed: {
 			hook.Waiting, "%s",

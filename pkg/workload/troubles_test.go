@@ -70,7 +70,7 @@ func much(ago int) string {
 	return strings.Repeat(fmt.Sprint(ago, " time=T level=INFO msg=access_log code=200\n"), 100<<10/40)
 }
 
-func TestUnheard(t *testing.T) {
+func TestTroublesOfScaleSets(t *testing.T) {
 	const (
 		why    = `creating message session: failed with status code 503: "{\"message\":\"Service Unavailable\"}` + `\n"`
 		gone   = "creating message session: 404"
@@ -105,11 +105,41 @@ func TestUnheard(t *testing.T) {
 		{"what is no line of GARM's", "70 panic: msg=\"error starting listener\" worker=\n" + "1 goroutine 263 [running]:\n", ""},
 	} {
 		t.Run(row.summary, func(t *testing.T) {
-			reasons, err := workload.Unheard(t.Context(), logged(t, row.log), "garm-ours", present())
+			found, err := workload.ReadTroubles(t.Context(), logged(t, row.log), "garm-ours", present())
 			require.NoError(t, err)
-			assert.Equal(t, row.why, reasons[7])
-			delete(reasons, 7)
-			assert.Empty(t, reasons)
+			assert.Equal(t, row.why, found.Unheard[7])
+			delete(found.Unheard, 7)
+			assert.Equal(t, workload.Troubles{Unheard: map[uint]string{}, Refused: map[string]string{}}, found)
+		})
+	}
+}
+
+func TestTroublesOfClouds(t *testing.T) {
+	const (
+		quota  = ` time=T level=ERROR msg="creating instance in provider" error="creating instance in provider: provider binary /bin/garm-provider-openstack returned error: provider binary failed with exit code 1: quota exceeded" worker=instance-worker-garm-one` + "\n"
+		flavor = ` time=T level=ERROR msg="creating instance in provider" error="creating instance in provider: provider binary /bin/garm-provider-openstack returned error: no such flavor" worker=instance-worker-garm-two` + "\n"
+		early  = ` time=T level=ERROR msg="creating instance in provider" error="tools not found in cache for entity acme: no cache found" worker=instance-worker-garm-three` + "\n"
+		delete = ` time=T level=ERROR msg="deleting instance in provider" error="deleting instance in provider: provider binary /bin/garm-provider-openstack returned error: no route" worker=instance-worker-garm-four` + "\n"
+		why    = "provider binary failed with exit code 1: quota exceeded"
+	)
+	one, both := map[string]string{"garm-one": why}, map[string]string{"garm-one": why, "garm-two": "no such flavor"}
+	for _, row := range []struct {
+		summary, log string
+		refused      map[string]string
+		refuses      string
+	}{
+		{"nothing is refused", every(20, 100, 1, early) + every(20, 100, 1, delete), map[string]string{}, ""},
+		{"once", "40" + quota, one, ""},
+		{"not for long yet", "21" + quota + "1" + quota, one, ""},
+		{"the last reason counts", "60" + quota + "40" + quota + "20" + flavor, both, "no such flavor"},
+		{"a cloud that takes its time", "250" + quota + "130" + quota, one, why},
+		{"no runner was asked for since", every(20, 300, 141, quota), one, ""},
+		{"so much is logged that the first ones are gone", much(25) + every(20, 24, 1, quota), one, why},
+	} {
+		t.Run(row.summary, func(t *testing.T) {
+			found, err := workload.ReadTroubles(t.Context(), logged(t, row.log), "garm-ours", present())
+			require.NoError(t, err)
+			assert.Equal(t, workload.Troubles{Unheard: map[uint]string{}, Refused: row.refused, Refuses: row.refuses}, found)
 		})
 	}
 }
@@ -119,7 +149,7 @@ func TestLogIsNotThere(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = workload.Unheard(ctx, pebble, "garm-ours", present())
+	_, err = workload.ReadTroubles(ctx, pebble, "garm-ours", present())
 	require.ErrorContains(t, err, "cannot read GARM's log: ")
 	assert.Empty(t, workload.Reason(ctx, pebble, present()))
 }
