@@ -86,12 +86,15 @@ func ReadTroubles(ctx context.Context, pebble LogReader, owner string, now time.
 }
 
 // refusal is why a cloud did not make a runner, empty if that is not what the line of the log is about (GARM
-// workers/provider/instance_manager.go, consolidateState, and runner/providers).
+// workers/provider/instance_manager.go, consolidateState, and runner/providers; garm-provider-common util/exec/exec.go, Exec).
 func refusal(line map[string]string) (runner, why string) {
 	runner, isRunners := strings.CutPrefix(line["worker"], "instance-worker-")
 	_, why, isProviders := strings.Cut(line["error"], " returned error: ")
 	if line["msg"] != "creating instance in provider" || !isRunners || !isProviders {
 		return "", ""
+	}
+	if _, said, isFound := strings.Cut(why, "; stderr: "); isFound {
+		why = said
 	}
 	return runner, why
 }

@@ -116,11 +116,11 @@ func TestTroublesOfScaleSets(t *testing.T) {
 
 func TestTroublesOfClouds(t *testing.T) {
 	const (
-		quota  = ` time=T level=ERROR msg="creating instance in provider" error="creating instance in provider: provider binary /bin/garm-provider-openstack returned error: provider binary failed with exit code 1: quota exceeded" worker=instance-worker-garm-one` + "\n"
+		quota  = ` time=T level=ERROR msg="creating instance in provider" error="creating instance in provider: provider binary /bin/garm-provider-openstack returned error: provider binary failed with stdout: ; stderr: quota exceeded\n: exit status 1" worker=instance-worker-garm-one` + "\n"
 		flavor = ` time=T level=ERROR msg="creating instance in provider" error="creating instance in provider: provider binary /bin/garm-provider-openstack returned error: no such flavor" worker=instance-worker-garm-two` + "\n"
 		early  = ` time=T level=ERROR msg="creating instance in provider" error="tools not found in cache for entity acme: no cache found" worker=instance-worker-garm-three` + "\n"
 		delete = ` time=T level=ERROR msg="deleting instance in provider" error="deleting instance in provider: provider binary /bin/garm-provider-openstack returned error: no route" worker=instance-worker-garm-four` + "\n"
-		why    = "provider binary failed with exit code 1: quota exceeded"
+		why    = "quota exceeded\n: exit status 1"
 	)
 	one, both := map[string]string{"garm-one": why}, map[string]string{"garm-one": why, "garm-two": "no such flavor"}
 	for _, row := range []struct {
