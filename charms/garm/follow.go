@@ -59,7 +59,8 @@ func (c charm) postpone(ctx context.Context, in inputs, why hook.Status) error {
 // decide is what is to be done about what GARM has, with the inventory to do it on. It does nothing of it.
 func decide(in inputs, before reconcile.Observation) (status.Findings, plan.Inventory) {
 	f := status.Findings{Declared: in.declared, Before: before}
-	f.Want, f.Conflicts = desired.Build(declarations(in), before.System.Data)
+	kept := in.peer.inventory.Kept(before.State, held(in.declared, nil))
+	f.Want, f.Conflicts = desired.Build(declarations(in), before.System.Data, kept...)
 	inventory := in.peer.inventory.Settle(before.State, f.Want)
 	scope := plan.Scope{
 		Inventory: inventory, Held: held(in.declared, f.Conflicts), Providers: before.Providers, Roll: in.options.RollIdleRunners,

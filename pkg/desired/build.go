@@ -44,8 +44,8 @@ const SystemTemplate = "github_linux"
 
 // Build returns the state that the declarations ask for. base is the content of GARM's system template. A declaration
 // that contradicts an earlier one in the list, or cannot be rendered, is left out and returned as a conflict; so the list
-// should have a stable order in which a newcomer is last.
-func Build(declarations []Declaration, base []byte) (State, []Conflict) {
+// should have a stable order in which a newcomer is last. What is kept comes before them all, and is not in the state.
+func Build(declarations []Declaration, base []byte, kept ...Kept) (State, []Conflict) {
 	b := builder{
 		base:        base,
 		endpoints:   map[string]claimedEndpoint{},
@@ -56,6 +56,10 @@ func Build(declarations []Declaration, base []byte) (State, []Conflict) {
 		names:       map[string]int{},
 		apps:        map[app]appCredential{},
 		renderings:  map[bootstrap.Options]rendering{},
+	}
+	for _, k := range kept {
+		b.entities[k.Entity.EntityRef] = claim{Entity: k.Entity, application: k.Application, kept: true}
+		b.endpoints[k.Endpoint.Name] = claimedEndpoint{Endpoint: k.Endpoint, application: k.Application, kept: true}
 	}
 	for _, d := range declarations {
 		b.names[d.Name]++
@@ -68,10 +72,19 @@ func Build(declarations []Declaration, base []byte) (State, []Conflict) {
 	return b.state(), b.conflicts
 }
 
+// Kept is what the scale sets of an application are in while it declares nothing that can be followed: nobody else gets to change
+// that.
+type Kept struct {
+	Application string
+	Entity      Entity
+	Endpoint    Endpoint
+}
+
 // claim is an entity with the application that asked for it first.
 type claim struct {
 	Entity
 	application string
+	kept        bool
 }
 
 // claimedCredential likewise.
@@ -115,7 +128,7 @@ func (b *builder) add(d Declaration) error {
 	if _, known := b.credentials[credential.Name]; !known {
 		b.credentials[credential.Name] = claimedCredential{Credential: credential, application: d.Application}
 	}
-	if _, known := b.entities[entity.EntityRef]; !known {
+	if other, known := b.entities[entity.EntityRef]; !known || other.kept {
 		b.entities[entity.EntityRef] = claim{Entity: entity, application: d.Application}
 	}
 	b.scaleSets[set.ScaleSetKey] = d.Application
@@ -293,10 +306,14 @@ func (b *builder) state() State {
 		s.Credentials = append(s.Credentials, credential.Credential)
 	}
 	for _, endpoint := range b.endpoints {
-		s.Endpoints = append(s.Endpoints, endpoint.Endpoint)
+		if !endpoint.kept {
+			s.Endpoints = append(s.Endpoints, endpoint.Endpoint)
+		}
 	}
 	for _, entity := range b.entities {
-		s.Entities = append(s.Entities, entity.Entity)
+		if !entity.kept {
+			s.Entities = append(s.Entities, entity.Entity)
+		}
 	}
 	s.Sort()
 	return s

@@ -61,6 +61,26 @@ func (i Inventory) isPythons(c desired.Credential) bool {
 	return i.TakesOver && desired.IsPythons(c.Description)
 }
 
+// Kept are the entities and endpoints of the charm's own in which applications on hold have scale sets.
+func (i Inventory) Kept(current desired.State, held map[string]bool) (kept []desired.Kept) {
+	have := lookUp(current)
+	for _, s := range current.ScaleSets {
+		application, entity, endpoint := i.ScaleSets[s.ID].Application, have.entities[s.Entity], have.endpoints[s.Entity.Endpoint]
+		if !held[application] {
+			continue
+		}
+		k := desired.Kept{Application: application}
+		if i.Entities[entity.ID] {
+			k.Entity = entity
+		}
+		if desired.IsMarked(endpoint.Description) {
+			k.Endpoint = endpoint
+		}
+		kept = append(kept, k)
+	}
+	return kept
+}
+
 // Settle returns the inventory as GARM bears it out: without what is no more, with the scale sets that exist and are
 // wanted, and with the entities that are wanted and have a credential of the charm's own. An entity has no other trace of
 // who made it when the request was given up and GARM carried it out later. The Python charm took every entity for its own

@@ -57,6 +57,33 @@ endpoint coming ca=coming`)
 	assert.Equal(t, map[string]string{"drained": "drained", "known": "declared", "wanted": "new", "coming": "coming"}, known.Settle(current, want).Certificates)
 }
 
+func TestKept(t *testing.T) {
+	current, inventory := world(t, `
+endpoint ghes ca=CA
+endpoint by-hand foreign
+credential app
+credential theirs endpoint=ghes
+organization acme credential=app
+organization other credential=app
+organization ours credential=theirs endpoint=ghes
+organization theirs credential=theirs endpoint=by-hand foreign
+scale-set small of=acme
+scale-set going of=other
+scale-set behind of=ours endpoint=ghes app=small
+scale-set aside of=theirs endpoint=by-hand app=small
+scale-set by-hand of=other foreign`)
+	assert.Empty(t, inventory.Kept(current, set("new")))
+	var kept []string
+	for _, k := range inventory.Kept(current, set("small", "new")) {
+		kept = append(kept, k.Application+": "+k.Entity.Name+" "+k.Entity.Credential+", "+k.Endpoint.Name)
+	}
+	assert.ElementsMatch(t, []string{
+		"small: acme app, ",        // GARM's own endpoint is nobody's
+		"small: ours theirs, ghes", // both can be changed by others
+		"small:  , ",               // neither is the charm's to change
+	}, kept)
+}
+
 // What the Python charm had is taken over with its credentials, and is still the charm's own when only half of it is done.
 func TestSettleTakesOver(t *testing.T) {
 	current, _ := world(t, `
