@@ -44,10 +44,11 @@ const SystemTemplate = "github_linux"
 
 // Build returns the state that the declarations ask for. base is the content of GARM's system template. A declaration
 // that contradicts an earlier one in the list, or cannot be rendered, is left out and returned as a conflict; so the list
-// should have a stable order in which a newcomer is last. What is kept comes before them all, and is not in the state.
+// should have a stable order in which a newcomer is last. So does one that contradicts what is kept.
 func Build(declarations []Declaration, base []byte, kept ...Kept) (State, []Conflict) {
 	b := builder{
 		base:        base,
+		kept:        kept,
 		endpoints:   map[string]claimedEndpoint{},
 		credentials: map[string]claimedCredential{},
 		entities:    map[EntityRef]claim{},
@@ -56,10 +57,6 @@ func Build(declarations []Declaration, base []byte, kept ...Kept) (State, []Conf
 		names:       map[string]int{},
 		apps:        map[app]appCredential{},
 		renderings:  map[bootstrap.Options]rendering{},
-	}
-	for _, k := range kept {
-		b.entities[k.Entity.EntityRef] = claim{Entity: k.Entity, application: k.Application, kept: true}
-		b.endpoints[k.Endpoint.Name] = claimedEndpoint{Endpoint: k.Endpoint, application: k.Application, kept: true}
 	}
 	for _, d := range declarations {
 		b.names[d.Name]++
@@ -72,19 +69,18 @@ func Build(declarations []Declaration, base []byte, kept ...Kept) (State, []Conf
 	return b.state(), b.conflicts
 }
 
-// Kept is what the scale sets of an application are in while it declares nothing that can be followed: nobody else gets to change
-// that.
+// Kept is an entity in which an application has a scale set that declares nothing that can be followed at present.
 type Kept struct {
+	Entity
 	Application string
-	Entity      Entity
-	Endpoint    Endpoint
+	// Others are the applications that have scale sets there too. Only they get to change the entity.
+	Others map[string]bool
 }
 
 // claim is an entity with the application that asked for it first.
 type claim struct {
 	Entity
 	application string
-	kept        bool
 }
 
 // claimedCredential likewise.
@@ -95,6 +91,7 @@ type claimedCredential struct {
 
 type builder struct {
 	base        []byte
+	kept        []Kept
 	endpoints   map[string]claimedEndpoint
 	credentials map[string]claimedCredential
 	entities    map[EntityRef]claim
@@ -128,7 +125,7 @@ func (b *builder) add(d Declaration) error {
 	if _, known := b.credentials[credential.Name]; !known {
 		b.credentials[credential.Name] = claimedCredential{Credential: credential, application: d.Application}
 	}
-	if other, known := b.entities[entity.EntityRef]; !known || other.kept {
+	if _, known := b.entities[entity.EntityRef]; !known {
 		b.entities[entity.EntityRef] = claim{Entity: entity, application: d.Application}
 	}
 	b.scaleSets[set.ScaleSetKey] = d.Application
@@ -150,10 +147,23 @@ func (b *builder) contradiction(d Declaration, credential Credential, entity Ent
 	if other, known := b.entities[entity.EntityRef]; known && other.Credential != entity.Credential {
 		return fmt.Errorf("%s is registered with the GitHub App or token of %s; give both the same", entity, other.application)
 	}
+	if keeper := b.keeper(d, entity); keeper != "" {
+		return fmt.Errorf("%s is registered with the GitHub App or token of %s; correct the configuration of that first, or give both the same", entity, keeper)
+	}
 	if other, known := b.credentials[credential.Name]; known && other.Description != credential.Description {
 		return fmt.Errorf("%s gives another %s for the same credential; give both the same", other.application, secretOption(d))
 	}
 	return nil
+}
+
+// keeper is the application on hold in whose entity d would be a newcomer with another credential; empty if there is none.
+func (b *builder) keeper(d Declaration, entity Entity) string {
+	for _, k := range b.kept {
+		if k.EntityRef == entity.EntityRef && k.Credential != entity.Credential && !k.Others[d.Application] {
+			return k.Application
+		}
+	}
+	return ""
 }
 
 // TakenScaleSetError says that a scale set is another application's.
@@ -306,14 +316,10 @@ func (b *builder) state() State {
 		s.Credentials = append(s.Credentials, credential.Credential)
 	}
 	for _, endpoint := range b.endpoints {
-		if !endpoint.kept {
-			s.Endpoints = append(s.Endpoints, endpoint.Endpoint)
-		}
+		s.Endpoints = append(s.Endpoints, endpoint.Endpoint)
 	}
 	for _, entity := range b.entities {
-		if !entity.kept {
-			s.Entities = append(s.Entities, entity.Entity)
-		}
+		s.Entities = append(s.Entities, entity.Entity)
 	}
 	s.Sort()
 	return s

@@ -39,7 +39,6 @@ func fitted(name string) string {
 type claimedEndpoint struct {
 	Endpoint
 	application string
-	kept        bool
 }
 
 // EndpointName is that of the server's host, so that all who name the same server share its endpoint.
@@ -61,7 +60,7 @@ func (b *builder) claimEndpoint(d Declaration) error {
 	want.Description = Mark(want.BaseURL, want.APIURL, want.UploadURL, want.CACertificate)
 	if other, known := b.endpoints[name]; known && other.Description != want.Description {
 		return fmt.Errorf("%s has other URLs or another certificate for the server %s; give both the same", other.application, d.GitHubURL)
-	} else if !known || other.kept {
+	} else if !known {
 		b.endpoints[name] = claimedEndpoint{Endpoint: want, application: d.Application}
 	}
 	return nil

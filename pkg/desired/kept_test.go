@@ -8,31 +8,22 @@ import (
 	"github.com/garm-charms/garm-charms/pkg/desired"
 )
 
-// What the scale sets of an application on hold are in is changed by nobody, and shared by those who leave it as it is.
+// An organisation with a scale set of an application on hold gets another App by those only who have one there too.
 func TestBuildBesideWhatIsKept(t *testing.T) {
-	former := declared("former", server("https://ghes", "ca"))
-	state, _ := desired.Build([]desired.Declaration{former}, []byte(base))
-	kept := desired.Kept{Application: "former", Entity: state.Entities[0], Endpoint: state.Endpoints[0]}
+	state, _ := desired.Build([]desired.Declaration{declared("former")}, []byte(base))
+	kept := desired.Kept{Entity: state.Entities[0], Application: "former", Others: map[string]bool{"member": true}}
+	const conflict = "organization acme is registered with the GitHub App or token of former; correct the configuration of that first, or give both the same"
 	for _, row := range []struct {
 		summary  string
 		declared desired.Declaration
 		conflict string
 	}{
-		{"the same", declared("second", server("https://ghes", "ca")), ""},
-		{"another organisation", declared("second", server("https://ghes", "ca"), org("another")), ""},
-		{"another server", declared("second"), ""},
-		{
-			"another App", declared("second", server("https://ghes", "ca"), app(43, 7)),
-			"organization acme at ghes is registered with the GitHub App or token of former; give both the same",
-		},
-		{
-			"a token", declared("second", server("https://ghes", "ca"), token("t")),
-			"organization acme at ghes is registered with the GitHub App or token of former; give both the same",
-		},
-		{
-			"another certificate", declared("second", server("https://ghes", "other"), org("another")),
-			"former has other URLs or another certificate for the server https://ghes; give both the same",
-		},
+		{"the same App", declared("newcomer"), ""},
+		{"another App", declared("newcomer", app(43, 7)), conflict},
+		{"a token", declared("newcomer", token("t")), conflict},
+		{"in another organisation", declared("newcomer", app(43, 7), org("another")), ""},
+		{"on another server", declared("newcomer", app(43, 7), server("https://ghes", "ca")), ""},
+		{"of one that is there", declared("member", app(43, 7)), ""},
 	} {
 		t.Run(row.summary, func(t *testing.T) {
 			alone, none := desired.Build([]desired.Declaration{row.declared}, []byte(base))
@@ -43,7 +34,7 @@ func TestBuildBesideWhatIsKept(t *testing.T) {
 				assert.Equal(t, alone, beside)
 				return
 			}
-			assert.Equal(t, []desired.Conflict{{Application: "second", Reason: row.conflict}}, conflicts)
+			assert.Equal(t, []desired.Conflict{{Application: "newcomer", Reason: row.conflict}}, conflicts)
 			assert.Equal(t, desired.State{}, beside)
 		})
 	}

@@ -61,22 +61,21 @@ func (i Inventory) isPythons(c desired.Credential) bool {
 	return i.TakesOver && desired.IsPythons(c.Description)
 }
 
-// Kept are the entities and endpoints of the charm's own in which applications on hold have scale sets.
+// Kept are the entities in which applications on hold have scale sets, with a credential of the charm's own.
 func (i Inventory) Kept(current desired.State, held map[string]bool) (kept []desired.Kept) {
 	have := lookUp(current)
+	users := map[desired.EntityRef]map[string]bool{}
 	for _, s := range current.ScaleSets {
-		application, entity, endpoint := i.ScaleSets[s.ID].Application, have.entities[s.Entity], have.endpoints[s.Entity.Endpoint]
-		if !held[application] {
-			continue
+		if users[s.Entity] == nil {
+			users[s.Entity] = map[string]bool{}
 		}
-		k := desired.Kept{Application: application}
-		if i.Entities[entity.ID] {
-			k.Entity = entity
+		users[s.Entity][i.ScaleSets[s.ID].Application] = true
+	}
+	for _, s := range current.ScaleSets {
+		application, entity := i.ScaleSets[s.ID].Application, have.entities[s.Entity]
+		if held[application] && desired.IsMarked(have.credentials[entity.Credential].Description) {
+			kept = append(kept, desired.Kept{Entity: entity, Application: application, Others: users[s.Entity]})
 		}
-		if desired.IsMarked(endpoint.Description) {
-			k.Endpoint = endpoint
-		}
-		kept = append(kept, k)
 	}
 	return kept
 }

@@ -59,29 +59,25 @@ endpoint coming ca=coming`)
 
 func TestKept(t *testing.T) {
 	current, inventory := world(t, `
-endpoint ghes ca=CA
-endpoint by-hand foreign
 credential app
-credential theirs endpoint=ghes
+credential by-hand foreign
+credential pythons pythons
 organization acme credential=app
 organization other credential=app
-organization ours credential=theirs endpoint=ghes
-organization theirs credential=theirs endpoint=by-hand foreign
+organization theirs credential=by-hand
+organization former credential=pythons
 scale-set small of=acme
+scale-set large of=acme
 scale-set going of=other
-scale-set behind of=ours endpoint=ghes app=small
-scale-set aside of=theirs endpoint=by-hand app=small
-scale-set by-hand of=other foreign`)
+scale-set aside of=theirs app=small
+scale-set old of=former app=small
+scale-set by-hand of=acme foreign`)
 	assert.Empty(t, inventory.Kept(current, set("new")))
-	var kept []string
-	for _, k := range inventory.Kept(current, set("small", "new")) {
-		kept = append(kept, k.Application+": "+k.Entity.Name+" "+k.Entity.Credential+", "+k.Endpoint.Name)
-	}
-	assert.ElementsMatch(t, []string{
-		"small: acme app, ",        // GARM's own endpoint is nobody's
-		"small: ours theirs, ghes", // both can be changed by others
-		"small:  , ",               // neither is the charm's to change
-	}, kept)
+	kept := inventory.Kept(current, set("small", "new"))
+	require.Len(t, kept, 1, "what is not the charm's, or has still to become so, is not")
+	assert.Equal(t, "small: acme app", kept[0].Application+": "+kept[0].Name+" "+kept[0].Credential)
+	assert.True(t, kept[0].Others["large"])
+	assert.False(t, kept[0].Others["going"])
 }
 
 // What the Python charm had is taken over with its credentials, and is still the charm's own when only half of it is done.

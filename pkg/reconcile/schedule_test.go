@@ -47,19 +47,21 @@ func TestSettlingTime(t *testing.T) {
 		changes []plan.Change
 		want    time.Duration
 		hanging bool
+		failed  string
 	}{
-		"nothing":                        {},
-		"a drain":                        {changes: []plan.Change{changed(plan.Drain, time.Second)}},
-		"deletion of an organisation":    {changes: []plan.Change{{Verb: plan.Delete, Entity: &desired.Entity{}}}},
-		"deletion of an old scale set":   {changes: []plan.Change{changed(plan.Delete, time.Hour)}, want: settling},
-		"of a new one":                   {changes: []plan.Change{changed(plan.Delete, time.Second)}, want: settlingNew - time.Second},
-		"of both":                        {changes: []plan.Change{changed(plan.Delete, time.Second), changed(plan.Delete, time.Hour)}, want: settlingNew - time.Second},
-		"of a new one that is not tried": {changes: []plan.Change{changed(plan.Delete, time.Second)}, hanging: true},
-		"of one from the future":         {changes: []plan.Change{changed(plan.Delete, -time.Hour)}, want: settlingNew},
+		"nothing":                          {},
+		"a drain":                          {changes: []plan.Change{changed(plan.Drain, time.Second)}},
+		"deletion of an organisation":      {changes: []plan.Change{{Verb: plan.Delete, Entity: &desired.Entity{}}}},
+		"deletion of an old scale set":     {changes: []plan.Change{changed(plan.Delete, time.Hour)}, want: settling},
+		"of a new one":                     {changes: []plan.Change{changed(plan.Delete, time.Second)}, want: settlingNew - time.Second},
+		"of both":                          {changes: []plan.Change{changed(plan.Delete, time.Second), changed(plan.Delete, time.Hour)}, want: settlingNew - time.Second},
+		"of a new one that is not tried":   {changes: []plan.Change{changed(plan.Delete, time.Second)}, hanging: true},
+		"of one that could not be drained": {changes: []plan.Change{{Verb: plan.Delete, ScaleSet: &desired.ScaleSet{}, Needs: []string{"scale set a"}}}, failed: "scale set a"},
+		"of one from the future":           {changes: []plan.Change{changed(plan.Delete, -time.Hour)}, want: settlingNew},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := applier{hanging: row.hanging}
+			a := applier{hanging: row.hanging, failed: map[string]bool{row.failed: true}}
 			assert.Equal(t, row.want, a.settlingTime(t.Context(), row.changes, now))
 		})
 	}

@@ -124,5 +124,5 @@ func Unheard(why string) string { return "GARM does not hear of jobs from GitHub
 // CloudRefuses says why a cloud does not make runners of a scale set.
 func CloudRefuses(why string) string { return "the cloud refuses runners: " + why }
 
-// SomeCloudRefuses says the same when GARM does not tell of which scale set.
+// SomeCloudRefuses says the same when that may be one of several.
 func SomeCloudRefuses(why string) hook.Status { return someCloudRefuses.say(why) }

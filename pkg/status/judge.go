@@ -177,9 +177,8 @@ func (f Findings) Summary(answers map[string]configurator.Answer) hook.Status {
 		}
 	}
 	statuses = append(statuses, f.leftovers()...)
-	isRefused := func(s desired.ScaleSet) bool { return f.refusal(s.ScaleSetKey) != "" }
-	if f.Refuses != "" && !slices.ContainsFunc(f.Before.ScaleSets, isRefused) {
-		statuses = append(statuses, SomeCloudRefuses(f.Refuses))
+	for _, why := range f.unclear() {
+		statuses = append(statuses, SomeCloudRefuses(why))
 	}
 	switch {
 	case len(statuses) > 0:

@@ -119,7 +119,7 @@ func table() [words]entry {
 			hook.Waiting, "%s",
 			[]any{"GARM has not loaded provider small yet"},
 			theConfigurator,
-			"garm's reason why the scale set does not stand as declared yet", nothing + ", unless it stays: look at garm's status",
+			"garm's reason why the scale set does not stand as declared yet", "what it names, if that is an option or the cloud; else nothing, unless it stays: look at garm's status",
 		},
 		refusedByGARM: {
 			hook.Blocked, "%s",
@@ -238,7 +238,7 @@ func table() [words]entry {
 			hook.Waiting, "A cloud refuses runners: %s",
 			[]any{"flavor m1.smal not found"},
 			theGARM,
-			"GARM has asked a cloud for runners again and again for half a minute, and does not tell of which scale set they were to be; it goes on asking",
+			"GARM has asked a cloud for runners again and again for half a minute; of which scale set they were to be its log does not tell, since several have the same `runner-prefix`",
 			"correct what the cloud's words name: an option of a garm-configurator, or the project's quota",
 		},
 		failed: {

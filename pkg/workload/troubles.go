@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -11,10 +12,8 @@ import (
 type Troubles struct {
 	// Unheard is why GARM has not heard of the jobs of scale sets for a while, by GARM's IDs of them.
 	Unheard map[uint]string
-	// Refused is why clouds did not make runners, by the runners' names.
+	// Refused is why a cloud has not made runners for a while, by the prefix of their names.
 	Refused map[string]string
-	// Refuses is the last of these reasons when there has been one after another for a while.
-	Refuses string
 }
 
 // How long GARM waits at most before it tries again what failed (GARM workers/scaleset/scaleset.go, keepListenerAlive, and
@@ -25,9 +24,13 @@ const (
 	longestTrial = 20 * time.Second
 )
 
-// cloudPause is how long it may take from one refusal to the next: GARM deletes a runner and makes another within 20 s, and a
-// cloud takes its time to find out that it cannot.
-const cloudPause = 2 * time.Minute
+// How long it may take from one refusal of a cloud's to the next: GARM deletes a runner that was refused and makes another within
+// 20 s, and a cloud takes its time to find out that it cannot. When it does not delete it either, there is no other, and GARM
+// tries that again (GARM workers/provider/instance_manager.go, incrementBackOff).
+const (
+	createPause = 2 * time.Minute
+	deletePause = 5 * time.Minute
+)
 
 // lastingAfter is for how long it must have failed again and again to be worth a word: it does for a moment whenever something
 // changes.
@@ -49,24 +52,25 @@ func (f failure) again(at time.Time, why string, pause time.Duration) failure {
 	return next
 }
 
-// lasts tells whether it fails again and again. Where so much is logged that no more than the last failures are left, of a log
-// that is whole since then, they have been before too.
-func (f failure) lasts(now, whole time.Time) bool {
-	isFromBefore := f.last.After(f.first) && f.first.Sub(whole) <= f.until.Sub(f.last)
-	return now.Before(f.until) && (f.last.Sub(f.first) >= lastingAfter || isFromBefore)
+// lasts tells whether it fails again and again.
+func (f failure) lasts(now time.Time) bool {
+	return now.Before(f.until) && f.last.Sub(f.first) >= lastingAfter
+}
+
+// isCut tells whether so much is logged that no more than the last failures are left, of a log that is whole since then: they
+// have been before too.
+func (f failure) isCut(now, whole time.Time) bool {
+	return now.Before(f.until) && f.last.After(f.first) && f.first.Sub(whole) <= f.until.Sub(f.last)
 }
 
 // ReadTroubles reads them in GARM's recent log. Owner is what that GARM calls itself at GitHub: a session of its own, from before
 // it was killed, keeps it out for some minutes and no longer.
 func ReadTroubles(ctx context.Context, pebble LogReader, owner string, now time.Time) (Troubles, error) {
 	listeners := map[uint]failure{}
-	var clouds failure
-	found := Troubles{Unheard: map[uint]string{}, Refused: map[string]string{}}
+	clouds := refusals{ofRunners: map[string]string{}, ofPrefixes: map[string]failure{}}
 	whole, err := readLog(ctx, pebble, func(at time.Time, line map[string]string) {
-		if runner, why := refusal(line); why != "" {
-			found.Refused[runner] = why
-			clouds = clouds.again(at, why, cloudPause)
-		} else if !strings.Contains(line["error"], "already has an active session for owner "+owner) {
+		clouds.note(at, line)
+		if !strings.Contains(line["error"], "already has an active session for owner "+owner) {
 			note(listeners, at, line)
 		}
 	})
@@ -74,29 +78,53 @@ func ReadTroubles(ctx context.Context, pebble LogReader, owner string, now time.
 		return Troubles{}, err
 	}
 	delete(listeners, 0)
+	found := Troubles{Unheard: map[uint]string{}, Refused: map[string]string{}}
 	for id, f := range listeners {
-		if f.lasts(now, whole) {
+		if f.lasts(now) || f.isCut(now, whole) {
 			found.Unheard[id] = f.why
 		}
 	}
-	if clouds.lasts(now, whole) {
-		found.Refuses = clouds.why
+	for prefix, f := range clouds.ofPrefixes {
+		if f.lasts(now) {
+			found.Refused[prefix] = f.why
+		}
 	}
 	return found, nil
 }
 
-// refusal is why a cloud did not make a runner, empty if that is not what the line of the log is about (GARM
-// workers/provider/instance_manager.go, consolidateState, and runner/providers; garm-provider-common util/exec/exec.go, Exec).
-func refusal(line map[string]string) (runner, why string) {
+// refusals are what clouds did not do.
+type refusals struct {
+	ofRunners  map[string]string  // why they were not made
+	ofPrefixes map[string]failure // of the runners' names
+}
+
+// note takes up what a line of the log says of a runner that a cloud did not make, or, after that, did not delete (GARM
+// workers/provider/instance_manager.go, consolidateState).
+func (r refusals) note(at time.Time, line map[string]string) {
 	runner, isRunners := strings.CutPrefix(line["worker"], "instance-worker-")
-	_, why, isProviders := strings.Cut(line["error"], " returned error: ")
-	if line["msg"] != "creating instance in provider" || !isRunners || !isProviders {
-		return "", ""
+	why := saidByCloud(line["error"])
+	if !isRunners || why == "" {
+		return
 	}
-	if _, said, isFound := strings.Cut(why, "; stderr: "); isFound {
-		why = said
+	prefix := runner[:max(strings.LastIndex(runner, "-"), 0)]
+	switch line["msg"] {
+	case "creating instance in provider":
+		r.ofRunners[runner] = why
+		r.ofPrefixes[prefix] = r.ofPrefixes[prefix].again(at, why, createPause)
+	case "deleting instance in provider":
+		if why, refused := r.ofRunners[runner]; refused {
+			r.ofPrefixes[prefix] = r.ofPrefixes[prefix].again(at, why, deletePause)
+		}
 	}
-	return runner, why
+}
+
+// saidByCloud is what a provider said of the cloud, without how GARM ran it (GARM runner/providers; garm-provider-common
+// util/exec/exec.go, Exec); empty for an error that is no provider's.
+func saidByCloud(text string) string {
+	_, whole, _ := strings.Cut(text, " returned error: ")
+	_, said, _ := strings.Cut(whole, "; stderr: ")
+	said, _, _ = strings.Cut(said, ": exit status ")
+	return cmp.Or(strings.TrimSpace(said), whole)
 }
 
 // note takes up what a line of the log says of a scale set's listener.

@@ -115,31 +115,37 @@ func TestTroublesOfScaleSets(t *testing.T) {
 }
 
 func TestTroublesOfClouds(t *testing.T) {
-	const (
-		quota  = ` time=T level=ERROR msg="creating instance in provider" error="creating instance in provider: provider binary /bin/garm-provider-openstack returned error: provider binary failed with stdout: ; stderr: quota exceeded\n: exit status 1" worker=instance-worker-garm-one` + "\n"
-		flavor = ` time=T level=ERROR msg="creating instance in provider" error="creating instance in provider: provider binary /bin/garm-provider-openstack returned error: no such flavor" worker=instance-worker-garm-two` + "\n"
-		early  = ` time=T level=ERROR msg="creating instance in provider" error="tools not found in cache for entity acme: no cache found" worker=instance-worker-garm-three` + "\n"
-		delete = ` time=T level=ERROR msg="deleting instance in provider" error="deleting instance in provider: provider binary /bin/garm-provider-openstack returned error: no route" worker=instance-worker-garm-four` + "\n"
-		why    = "quota exceeded\n: exit status 1"
-	)
-	one, both := map[string]string{"garm-one": why}, map[string]string{"garm-one": why, "garm-two": "no such flavor"}
+	line := func(verb, runner, said string) string {
+		return ` time=T level=ERROR msg="` + verb + ` instance in provider" error="` + verb + ` instance in provider: provider binary /bin/garm-provider-openstack returned error: ` + said + `" worker=instance-worker-` + runner + "\n"
+	}
+	quota := line("creating", "garm-one", `provider binary failed with stdout: ; stderr: quota exceeded\n: exit status 1`)
+	flavor := line("creating", "garm-two", "no such flavor")
+	silent := line("creating", "garm-one", "provider binary failed with stdout: no room; stderr: : exit status 1")
+	other := line("creating", "my-own-three", "no network")
+	deleting := line("deleting", "garm-one", "no route")
+	early := ` time=T level=ERROR msg="creating instance in provider" error="tools not found in cache for entity acme" worker=instance-worker-garm-four` + "\n"
 	for _, row := range []struct {
 		summary, log string
-		refused      map[string]string
-		refuses      string
+		garm, own    string // why runners are refused, by the prefix of their names
 	}{
-		{"nothing is refused", every(20, 100, 1, early) + every(20, 100, 1, delete), map[string]string{}, ""},
-		{"once", "40" + quota, one, ""},
-		{"not for long yet", "21" + quota + "1" + quota, one, ""},
-		{"the last reason counts", "60" + quota + "40" + quota + "20" + flavor, both, "no such flavor"},
-		{"a cloud that takes its time", "250" + quota + "130" + quota, one, why},
-		{"no runner was asked for since", every(20, 300, 141, quota), one, ""},
-		{"so much is logged that the first ones are gone", much(25) + every(20, 24, 1, quota), one, why},
+		{"nothing is refused", every(20, 100, 1, early), "", ""},
+		{"once", "40" + quota, "", ""},
+		{"not for long yet", "21" + quota + "1" + quota, "", ""},
+		{"the last reason counts", "60" + quota + "40" + quota + "20" + flavor, "no such flavor", ""},
+		{"what the provider said nothing of", every(20, 60, 1, silent), "provider binary failed with stdout: no room; stderr: : exit status 1", ""},
+		{"each prefix by itself", "60" + quota + "50" + other + "30" + other + "20" + quota + "15" + other, "quota exceeded", "no network"},
+		{"a cloud that takes its time", "250" + quota + "130" + quota, "quota exceeded", ""},
+		{"no runner was asked for since", every(20, 300, 141, quota), "", ""},
+		{"none can be deleted either", "400" + quota + "390" + deleting + "300" + deleting, "quota exceeded", ""},
+		{"some cannot be deleted", every(20, 100, 1, deleting), "", ""},
+		{"some at once, and so much is logged that there is no more", much(3) + "2" + quota + "1" + flavor, "", ""},
 	} {
 		t.Run(row.summary, func(t *testing.T) {
 			found, err := workload.ReadTroubles(t.Context(), logged(t, row.log), "garm-ours", present())
 			require.NoError(t, err)
-			assert.Equal(t, workload.Troubles{Unheard: map[uint]string{}, Refused: row.refused, Refuses: row.refuses}, found)
+			assert.Equal(t, row.garm, found.Refused["garm"])
+			assert.Equal(t, row.own, found.Refused["my-own"])
+			assert.Empty(t, found.Unheard)
 		})
 	}
 }

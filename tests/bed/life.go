@@ -66,12 +66,16 @@ func (s *Script) secret(args []string) (string, error) {
 	return "", fmt.Errorf("no application has a secret with label %s", args[0])
 }
 
-// cloud fail COMMAND MESSAGE | heal | environment SCALE-SET: what the cloud answers to one of the provider's commands; the
+// cloud fail COMMAND[,COMMAND...] MESSAGE | heal | environment SCALE-SET: what the cloud answers to one of the provider's commands; the
 // environment in which the provider was asked for the scale set's next runner.
 func (s *Script) cloud(args []string) (string, error) {
 	switch args[0] {
 	case "fail":
-		return "", s.Cloud.SetFaults(map[string]provider.Fault{args[1]: {Message: args[2]}})
+		faults := map[string]provider.Fault{}
+		for command := range strings.SplitSeq(args[1], ",") {
+			faults[command] = provider.Fault{Message: args[2]}
+		}
+		return "", s.Cloud.SetFaults(faults)
 	case "heal":
 		return "", s.Cloud.SetFaults(nil)
 	case "environment":

@@ -4,6 +4,28 @@ listen=54969
 
 log() { echo "[garm-runner] aproxy: $*"; }
 
+# source_address prints the address of this machine that outgoing connections have, and fails when there is none. Nothing is sent.
+source_address() {
+	ip -4 route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p' | grep .
+}
+
+# wait_for SECONDS COMMAND...: whether COMMAND succeeds within SECONDS.
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.2
+	done
+}
+
+await_route() {
+	if ! wait_for 15 source_address; then
+		log "cannot redirect: this machine has no default route: $(ip -4 route get 192.0.2.1 2>&1)"
+		return 1
+	fi
+}
+
 install_aproxy() {
 	if ! command -v snap >/dev/null; then
 		log "cannot use the proxy: there is no snap"
@@ -19,21 +41,6 @@ install_aproxy() {
 		log "cannot configure aproxy"
 		return 1
 	fi
-}
-
-# source_address prints the address of this machine that outgoing connections have, and fails when there is none. Nothing is sent.
-source_address() {
-	ip -4 route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p' | grep .
-}
-
-# wait_for SECONDS COMMAND...: whether COMMAND succeeds within SECONDS.
-wait_for() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null; do
-		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 0.2
-	done
 }
 
 # elements prints what is never redirected: this machine, the proxy itself, and what the operator excluded.
@@ -75,10 +82,6 @@ redirect() {
 		log "cannot redirect: there is no nft"
 		return 1
 	fi
-	if ! wait_for 15 source_address; then
-		log "cannot redirect: this machine has no default route: $(ip -4 route get 192.0.2.1 2>&1)"
-		return 1
-	fi
 	address=$(source_address)
 	if ! wait_for 15 getent ahosts "$proxy_host"; then
 		log "cannot redirect: the proxy's name does not resolve"
@@ -96,7 +99,7 @@ redirect() {
 }
 
 # A redirect to something that does not listen would cut the machine off.
-if ! { install_aproxy && redirect; }; then
+if ! { await_route && install_aproxy && redirect; }; then
 	nft delete table ip aproxy 2>/dev/null
 	log "connections go past the proxy"
 fi
