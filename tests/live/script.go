@@ -39,8 +39,8 @@ type Run struct {
 // Scenarios are the files, in the module of tests, of the scenarios that run on a live controller. They have the commands of
 // package operator, and the condition [bed] is false. No other scenario can run there, because it
 //
-//   - boots runners, or needs what only runners bring about, and there is no cloud: drain, fidelity, hostile, python, removal,
-//     rolling, runner-*, and the pages of README and tutorial;
+//   - boots runners, or needs what only runners bring about, and there is no cloud: drain, fidelity, hostile, python,
+//     refusing-cloud, removal, rolling, runner-*, and the pages of README and tutorial;
 //   - has hooks that take longer than update-status takes to come, so that the model is never calm: hanging-github;
 //   - kills or restarts what runs in pods, or takes files from it: database-lost, healing, recovery, unheard;
 //   - is about what only a look into a pod tells, its files, processes and probes: actions-files, proxy, units;
