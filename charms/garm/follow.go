@@ -59,11 +59,14 @@ func (c charm) postpone(ctx context.Context, in inputs, why hook.Status) error {
 // decide is what is to be done about what GARM has, with the inventory to do it on. It does nothing of it.
 func decide(in inputs, before reconcile.Observation) (status.Findings, plan.Inventory) {
 	f := status.Findings{Declared: in.declared, Before: before}
-	kept := in.peer.inventory.Kept(before.State, held(in.declared, nil))
-	f.Want, f.Conflicts = desired.Build(declarations(in), before.System.Data, kept...)
+	held := unfollowed(in.declared)
+	f.Want, f.Conflicts = desired.Build(declarations(in), before.System.Data, in.peer.inventory.Kept(before.State, held)...)
+	for _, conflict := range f.Conflicts {
+		held[conflict.Application] = true
+	}
 	inventory := in.peer.inventory.Settle(before.State, f.Want)
 	scope := plan.Scope{
-		Inventory: inventory, Held: held(in.declared, f.Conflicts), Providers: before.Providers, Roll: in.options.RollIdleRunners,
+		Inventory: inventory, Held: held, Providers: before.Providers, Roll: in.options.RollIdleRunners,
 	}
 	f.Plan = plan.Diff(before.State, f.Want, scope)
 	if f.Plan.Empty() && len(f.Plan.Deferred) == 0 && len(scope.Held) == 0 {
@@ -84,17 +87,14 @@ func declarations(in inputs) []desired.Declaration {
 	return valid
 }
 
-// held are the applications that are integrated but declare nothing that can be followed at present; what they declared
+// unfollowed are the applications that are integrated but declare nothing that can be followed at present; what they declared
 // before stays. One that has not published is among them: its leadership may just be moving from unit to unit.
-func held(declared []configurator.Declared, conflicts []desired.Conflict) map[string]bool {
+func unfollowed(declared []configurator.Declared) map[string]bool {
 	applications := map[string]bool{}
 	for _, d := range declared {
 		if !d.Valid() {
 			applications[d.Application] = true
 		}
-	}
-	for _, conflict := range conflicts {
-		applications[conflict.Application] = true
 	}
 	return applications
 }

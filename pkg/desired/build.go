@@ -73,8 +73,8 @@ func Build(declarations []Declaration, base []byte, kept ...Kept) (State, []Conf
 type Kept struct {
 	Entity
 	Application string
-	// Others are the applications that have scale sets there too. Only they get to change the entity.
-	Others map[string]bool
+	// Users are the applications that have scale sets there. Only they get to change the entity.
+	Users map[string]bool
 }
 
 // claim is an entity with the application that asked for it first.
@@ -159,7 +159,7 @@ func (b *builder) contradiction(d Declaration, credential Credential, entity Ent
 // keeper is the application on hold in whose entity d would be a newcomer with another credential; empty if there is none.
 func (b *builder) keeper(d Declaration, entity Entity) string {
 	for _, k := range b.kept {
-		if k.EntityRef == entity.EntityRef && k.Credential != entity.Credential && !k.Others[d.Application] {
+		if k.EntityRef == entity.EntityRef && k.Credential != entity.Credential && !k.Users[d.Application] {
 			return k.Application
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // An organisation with a scale set of an application on hold gets another App by those only who have one there too.
 func TestBuildBesideWhatIsKept(t *testing.T) {
 	state, _ := desired.Build([]desired.Declaration{declared("former")}, []byte(base))
-	kept := desired.Kept{Entity: state.Entities[0], Application: "former", Others: map[string]bool{"member": true}}
+	kept := desired.Kept{Entity: state.Entities[0], Application: "former", Users: map[string]bool{"member": true}}
 	const conflict = "organization acme is registered with the GitHub App or token of former; correct the configuration of that first, or give both the same"
 	for _, row := range []struct {
 		summary  string

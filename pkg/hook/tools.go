@@ -67,9 +67,9 @@ func (t *Tools) IsLeader(ctx context.Context) (bool, error) {
 	return leader, nil
 }
 
-// Leaves tells whether a unit of this application is going to be removed while another one of its application stays. Juju says so by no event:
-// it ends every relation of such a unit as if the relation itself were removed (Juju worker/uniter/relation/resolver.go), while
-// the unit may still lead.
+// Leaves tells whether a unit is going to be removed while another one of its application stays. Juju says so by no event: it ends
+// every relation of such a unit as if the relation itself were removed (Juju worker/uniter/relation/resolver.go), while the unit
+// may still lead.
 func (t *Tools) Leaves(ctx context.Context, unit string) (bool, error) {
 	var goal struct {
 		Units map[string]struct {

@@ -63,6 +63,9 @@ func (i Inventory) isPythons(c desired.Credential) bool {
 
 // Kept are the entities in which applications on hold have scale sets, with a credential of the charm's own.
 func (i Inventory) Kept(current desired.State, held map[string]bool) (kept []desired.Kept) {
+	if len(held) == 0 {
+		return nil
+	}
 	have := lookUp(current)
 	users := map[desired.EntityRef]map[string]bool{}
 	for _, s := range current.ScaleSets {
@@ -74,7 +77,7 @@ func (i Inventory) Kept(current desired.State, held map[string]bool) (kept []des
 	for _, s := range current.ScaleSets {
 		application, entity := i.ScaleSets[s.ID].Application, have.entities[s.Entity]
 		if held[application] && desired.IsMarked(have.credentials[entity.Credential].Description) {
-			kept = append(kept, desired.Kept{Entity: entity, Application: application, Others: users[s.Entity]})
+			kept = append(kept, desired.Kept{Entity: entity, Application: application, Users: users[s.Entity]})
 		}
 	}
 	return kept

@@ -76,8 +76,8 @@ scale-set by-hand of=acme foreign`)
 	kept := inventory.Kept(current, set("small", "new"))
 	require.Len(t, kept, 1, "what is not the charm's, or has still to become so, is not")
 	assert.Equal(t, "small: acme app", kept[0].Application+": "+kept[0].Name+" "+kept[0].Credential)
-	assert.True(t, kept[0].Others["large"])
-	assert.False(t, kept[0].Others["going"])
+	assert.True(t, kept[0].Users["large"])
+	assert.False(t, kept[0].Users["going"])
 }
 
 // What the Python charm had is taken over with its credentials, and is still the charm's own when only half of it is done.

@@ -97,7 +97,7 @@ func (l *benchLab) measure(b *testing.B, name string, times int, prepare, change
 	requests := l.record()
 	b.Run(name, func(b *testing.B) {
 		var own, raw []time.Duration
-		var peak, writes int
+		var peak, reads, writes int
 		measures := []func(){
 			func() { raw = append(raw, l.replay(requests)) },
 			func() {
@@ -105,7 +105,7 @@ func (l *benchLab) measure(b *testing.B, name string, times int, prepare, change
 				l.written()
 				l.reads = 0
 				own = append(own, l.timed())
-				peak, writes = max(peak, peakKiB(b)), len(l.written())
+				peak, reads, writes = max(peak, peakKiB(b)), l.reads, len(l.written())
 			},
 		}
 		for b.Loop() {
@@ -119,7 +119,7 @@ func (l *benchLab) measure(b *testing.B, name string, times int, prepare, change
 		}
 		typical, typicalRaw := mean(own), mean(raw)
 		b.ReportMetric(0, "ns/op")
-		b.ReportMetric(float64(l.reads+writes), "requests")
+		b.ReportMetric(float64(reads+writes), "requests")
 		b.ReportMetric(float64(writes), "mutating")
 		b.ReportMetric(float64(typical.Microseconds())/1000, "ms")
 		b.ReportMetric(float64(typicalRaw.Microseconds())/1000, "raw-ms")
