@@ -88,6 +88,31 @@ func TestHostileConfigurators(t *testing.T) {
 	assert.Regexp(t, "^set-10: .*and 6 more", said.Message)
 }
 
+// What a configurator had stays as it is when it contradicts another.
+func TestContradictionTakesNothingAway(t *testing.T) {
+	t.Parallel()
+	names := []string{"first", "second"}
+	l := newFaultLab(t, names...)
+	var bags []map[string]string
+	for _, name := range names {
+		bags = append(bags, l.bag(name, func(*configurator.Declared) {}))
+	}
+	in := l.received(names, bags)
+	require.NoError(t, l.follow(t.Context(), l.client, &in).Report.Err())
+	l.peer = in.peer
+	before := l.scaleSets()
+	require.Len(t, before, 2)
+
+	bags[1]["image_id"] = "jammy"
+	in = l.received(names, bags)
+	in.declared[1].Secrets.Token = secret.New("another")
+	f := l.follow(t.Context(), l.client, &in)
+	require.NoError(t, f.Report.Err())
+	assert.Equal(t, before, l.scaleSets())
+	said := f.Summary(f.Judge())
+	assert.Equal(t, "second: first gives another github-token for the same credential; give both the same", said.Message)
+}
+
 func relationOf(application string) string { return "garm-configurator:" + application }
 
 // bag is the databag of a configurator with a scale set of its own.
