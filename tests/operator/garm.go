@@ -105,9 +105,9 @@ func (o *Operator) garm(ctx context.Context, args []string) (string, error) {
 		set, err := api.ScaleSet(ctx, args[1])
 		return set.TemplateName + "\n", err
 	case "state":
-		return api.State(ctx)
+		return api.Objects(ctx, "")
 	case "named":
-		return api.Named(ctx, args[1])
+		return api.Objects(ctx, args[1])
 	case "runners":
 		return api.Runners(ctx)
 	}
@@ -147,22 +147,9 @@ func (g *GARM) Template(ctx context.Context, id uint) ([]byte, error) {
 	return template.Data, err
 }
 
-// State is everything GARM has that the charm may write, with the times of the last writes: two equal states mean that
-// nothing was written in between.
-func (g *GARM) State(ctx context.Context) (string, error) {
-	var text strings.Builder
-	for _, path := range []string{"/controller", "/github/endpoints", "/github/credentials", "/organizations", "/repositories", "/enterprises", "/templates", "/scalesets"} {
-		answer, err := g.Do(ctx, http.MethodGet, path, nil)
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(&text, "%s %s\n", path, answer)
-	}
-	return text.String(), nil
-}
-
-// Named is every object of that name, without what GARM changes of it by itself.
-func (g *GARM) Named(ctx context.Context, name string) (string, error) {
+// Objects is what GARM has that the charm may write, a line each, without what GARM changes of it by itself: two equal
+// answers mean that it is as it was. An empty name is everything, another the objects of that name.
+func (g *GARM) Objects(ctx context.Context, name string) (string, error) {
 	var text strings.Builder
 	for _, path := range []string{"/github/endpoints", "/github/credentials", "/organizations", "/repositories", "/enterprises", "/templates", "/scalesets"} {
 		var objects []map[string]any
@@ -170,7 +157,7 @@ func (g *GARM) Named(ctx context.Context, name string) (string, error) {
 			return "", err
 		}
 		for _, object := range objects {
-			if object["name"] != name {
+			if name != "" && object["name"] != name {
 				continue
 			}
 			for _, own := range []string{"updated_at", "events", "rate_limit", "pool_manager_status", "credentials", "state", "extended_state", "desired_runner_count", "last_message_id"} {
