@@ -303,7 +303,7 @@ func (l *faultLab) settle(d *configurator.Declared) {
 		return said.Level == hook.Active
 	}
 	if !settled() {
-		require.Eventually(l, settled, 10*time.Second, 100*time.Millisecond, said.Message)
+		require.Eventually(l, settled, time.Minute, 100*time.Millisecond, said.Message)
 	}
 	l.assertReached(d, said, "without a fault")
 }

@@ -36,7 +36,7 @@ type fault struct {
 // patience is how long a request is waited for: for one that is never answered no longer than need be.
 func (f fault) patience() garmapi.Options {
 	if f.hangs {
-		return garmapi.Options{WriteLimit: 2 * time.Second}
+		return garmapi.Options{WriteLimit: 4 * time.Second}
 	}
 	return garmapi.Options{}
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garm-charms/garm-charms/pkg/garmapi"
-	"github.com/garm-charms/garm-charms/pkg/garmapi/garmtest"
 	"github.com/garm-charms/garm-charms/pkg/secret"
 )
 
@@ -57,7 +56,7 @@ func names[T any](list []T, name func(T) string) []string {
 func TestEndpoints(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	c := session(t, garmapi.Options{}, garmtest.Options{})
+	c := session(t, garmapi.Options{})
 
 	_, err := c.CreateEndpoint(ctx, nowhere("ghes"))
 	require.NoError(t, err)
@@ -86,7 +85,7 @@ func TestEndpoints(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	c := session(t, garmapi.Options{}, garmtest.Options{})
+	c := session(t, garmapi.Options{})
 	_, err := c.CreateEndpoint(ctx, nowhere("ghes"))
 	require.NoError(t, err)
 	app := garmapi.Credential{
@@ -132,7 +131,7 @@ func TestReasonIsAskedFor(t *testing.T) {
 		asked = append(asked, began)
 		return "invalid key"
 	}
-	c := session(t, garmapi.Options{Reason: reason}, garmtest.Options{})
+	c := session(t, garmapi.Options{Reason: reason})
 	begin := time.Now()
 	_, err := c.CreateEntity(t.Context(), params.ForgeEntityTypeOrganization, "", "nobody")
 	require.True(t, garmapi.IsInvalid(err))
@@ -149,7 +148,7 @@ func TestReasonIsAskedFor(t *testing.T) {
 
 func TestRefusedKeyIsNotShown(t *testing.T) {
 	t.Parallel()
-	c := session(t, garmapi.Options{}, garmtest.Options{})
+	c := session(t, garmapi.Options{})
 	_, err := c.CreateEndpoint(t.Context(), nowhere("ghes"))
 	require.NoError(t, err)
 	der, err := x509.MarshalPKCS8PrivateKey(privateKey(t))
@@ -168,7 +167,7 @@ func TestRefusedKeyIsNotShown(t *testing.T) {
 func TestEntities(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	c := session(t, garmapi.Options{}, garmtest.Options{})
+	c := session(t, garmapi.Options{})
 	_, err := c.CreateEndpoint(ctx, nowhere("ghes"))
 	require.NoError(t, err)
 	for _, name := range []string{"first", "second"} {
@@ -227,7 +226,7 @@ func TestTemplates(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	seen := &calls{}
-	c := session(t, garmapi.Options{Trace: seen.trace}, garmtest.Options{})
+	c := session(t, garmapi.Options{Trace: seen.trace})
 	body := params.CreateTemplateParams{
 		Name: "github_linux", Description: "ours", Data: []byte("#!/bin/bash\n"), OSType: common.Linux, ForgeType: params.GithubEndpointType,
 	}

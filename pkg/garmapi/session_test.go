@@ -35,9 +35,14 @@ func urls(base string) garmapi.URLs {
 }
 
 // session returns a session with a new GARM that is ready for work.
-func session(t *testing.T, opts garmapi.Options, garm garmtest.Options) *garmapi.Client {
+func session(t *testing.T, opts garmapi.Options) *garmapi.Client {
 	t.Helper()
-	server := garmtest.Start(t, garm)
+	return open(t, garmtest.Start(t, garmtest.Options{}), opts)
+}
+
+// open sets a new GARM up.
+func open(t *testing.T, server *garmtest.Server, opts garmapi.Options) *garmapi.Client {
+	t.Helper()
 	c := garmapi.New(server.URL, opts)
 	require.NoError(t, c.FirstRun(t.Context(), admin()))
 	require.NoError(t, c.Login(t.Context(), "admin", secret.New(password)))
@@ -123,7 +128,7 @@ func TestFirstRunLoginAndURLs(t *testing.T) {
 func TestSessionIsRenewedOnce(t *testing.T) {
 	t.Parallel()
 	seen := &calls{}
-	c := session(t, garmapi.Options{Trace: seen.trace}, garmtest.Options{})
+	c := session(t, garmapi.Options{Trace: seen.trace})
 	seen.take()
 
 	c.SpoilToken()
@@ -170,7 +175,7 @@ func TestReadyWaitsForGARM(t *testing.T) {
 	server.Stop(t)
 	c := garmapi.New(server.URL, garmapi.Options{})
 
-	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	short, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	err := c.Ready(short)
 	require.ErrorIs(t, err, garmapi.ErrStarting)
@@ -214,8 +219,8 @@ func TestGARMThatHangs(t *testing.T) {
 		begin := time.Now()
 		err := call()
 		assert.True(t, garmapi.IsTimeout(err), "%s: %v", name, err)
-		assert.ErrorContains(t, err, "no answer from GARM within 300ms", name)
-		assert.Less(t, time.Since(begin), 10*limit, name)
+		assert.Regexp(t, `no answer from GARM within [0-9.]+m?s`, err, name)
+		assert.Less(t, time.Since(begin), 30*limit, name)
 	}
 
 	ctx, cancel := context.WithTimeout(t.Context(), limit)

@@ -315,7 +315,13 @@ func TestGARMThatDoesNotStart(t *testing.T) {
 	c.Database.SQLite = "/nonexistent/garm.db"
 	files, err := workload.Render(c)
 	require.NoError(t, err)
-	_, err = workload.Apply(t.Context(), p, files, workload.NewLayer(c, files))
+	// Pebble takes one for started that has not ended within a second.
+	require.Eventually(t, func() bool {
+		_, err = workload.Stop(t.Context(), p)
+		require.NoError(t, err)
+		_, err = workload.Apply(t.Context(), p, files, workload.NewLayer(c, files))
+		return err != nil
+	}, time.Minute, time.Millisecond)
 	assert.ErrorContains(t, err, `cannot start GARM: Start service "app" (`)
 	assert.ErrorContains(t, err, "exited quickly with code 1")
 

@@ -122,7 +122,7 @@ func (m *Machine) Files() ([]string, error) {
 // RunnerEnv returns the environment of the runner once its service has started it, which takes a moment.
 func (m *Machine) RunnerEnv(ctx context.Context) (map[string]string, error) {
 	var file File
-	err := poll(ctx, 10*time.Second, func() (err error) {
+	err := poll(ctx, 2*time.Minute, func() (err error) {
 		file, err = m.File(runnerHome + "/_diag/environment")
 		return err
 	})

@@ -326,7 +326,7 @@ func (s *site) boot(c runner.Config) *runner.Machine {
 // get is what a program on the machine gets from a URL.
 func get(ctx context.Context, t *testing.T, m *runner.Machine, url string) string {
 	t.Helper()
-	out, err := m.Command(ctx, "runner", "curl", "--silent", "--show-error", "--max-time", "5", url).CombinedOutput()
+	out, err := m.Command(ctx, "runner", "curl", "--silent", "--show-error", "--max-time", "30", url).CombinedOutput()
 	if err != nil {
 		return strings.TrimSpace(string(out)) + ": " + err.Error()
 	}

@@ -31,7 +31,8 @@ func TestDebugSessionsGoThroughTheProxy(t *testing.T) {
 	assert.Equal(t, "SHA256:ed", env["TMATE_SERVER_ED25519_FINGERPRINT"])
 
 	// The session is one of the runner's account: what the server behind the proxy says arrives there.
-	out, err := m.Command(t.Context(), "runner", "curl", "--silent", "--show-error", "--max-time", "5", "http://127.0.0.1:3129/").CombinedOutput()
+	out, err := m.Command(t.Context(), "runner", "curl", "--silent", "--show-error", "--max-time", "30",
+		"--retry", "30", "--retry-connrefused", "--retry-delay", "1", "http://127.0.0.1:3129/").CombinedOutput()
 	require.NoError(t, err, string(out))
 	assert.Equal(t, "by the proxy", string(out))
 	assert.Contains(t, s.throughProxy(), "198.51.100.22:10022")

@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -159,17 +158,16 @@ func loopback() string {
 	return fmt.Sprintf("127.%d.%d.%d", 1+rand.N(250), rand.N(250), 1+rand.N(250))
 }
 
-// FreePort returns a port of 127.0.0.1 that nothing listened on a moment ago.
+// FreePort returns a port that nothing listens on at present, and that nobody is given who asks for any.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer closing(t, l)
-	_, text, err := net.SplitHostPort(l.Addr().String())
-	must(t, err)
-	port, err := strconv.Atoi(text)
-	must(t, err)
-	return port
+	for {
+		port := 10000 + rand.N(20000)
+		if l, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
+			must(t, l.Close())
+			return port
+		}
+	}
 }
 
 func answers(ctx context.Context, url string) bool {
