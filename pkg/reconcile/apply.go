@@ -156,7 +156,7 @@ func (a *applier) credential(ctx context.Context, verb plan.Verb, c desired.Cred
 
 const (
 	letInLimit = 5 * time.Second
-	letInPause = 300 * time.Millisecond // GARM shows what it knew before for a moment
+	letInPause = 300 * time.Millisecond // GARM shows what it knew of a credential before for a moment
 )
 
 // isLetIn waits until GitHub has answered GARM with a credential that is new to it.

@@ -53,7 +53,7 @@ type benchLab struct {
 
 func newBenchLab(b *testing.B, size int) *benchLab {
 	b.Helper()
-	l := &benchLab{lab: newLab(b, garmapi.Options{})}
+	l := &benchLab{lab: newLab(b)}
 	for i := range organisations {
 		l.forge.Do(b, "POST", "/entities", fmt.Sprintf(`{"entity":"orgs/org-%d"}`, i))
 	}

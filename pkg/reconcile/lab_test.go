@@ -51,10 +51,10 @@ type lab struct {
 	reads  int
 }
 
-func newLab(t testing.TB, opts garmapi.Options) *lab {
+func newLab(t testing.TB) *lab {
 	t.Helper()
 	l := &lab{t: t, forge: garmtest.GitHub(t), key: newKey(t)}
-	opts.Trace = func(c garmapi.Call) {
+	l.opts.Trace = func(c garmapi.Call) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if c.Method == http.MethodGet {
@@ -69,7 +69,7 @@ func newLab(t testing.TB, opts garmapi.Options) *lab {
 	l.forge.Do(t, "POST", "/entities", `{"entity":"orgs/acme","runner_groups":["big"]}`)
 	l.forge.Do(t, "POST", "/entities", `{"entity":"repos/acme/widgets"}`)
 	l.admin = garmapi.Admin{Username: "admin", Password: secret.New("quagmire-lantern-54-ocelot-prairie"), Email: "admin@garm.local", FullName: "Admin"}
-	l.opts, l.hook = opts, t.Context()
+	l.hook = t.Context()
 	l.startGARM()
 	return l
 }
@@ -89,6 +89,14 @@ func (l *lab) startGARM() {
 	require.NoError(l.t, err)
 	l.aim()
 	l.written()
+}
+
+// session is another one with the same GARM, by way of url.
+func (l *lab) session(url string, opts garmapi.Options) *garmapi.Client {
+	l.t.Helper()
+	client := garmapi.New(url, opts)
+	require.NoError(l.t, client.Login(l.t.Context(), l.admin.Username, l.admin.Password))
+	return client
 }
 
 // aim makes GARM's endpoint github.com that GitHub of the test's own.

@@ -8,14 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garm-charms/garm-charms/pkg/desired"
-	"github.com/garm-charms/garm-charms/pkg/garmapi"
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
 )
 
 // TestLife is that of two scale sets, from their declaration to their end.
 func TestLife(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	idle := func(d *desired.Declaration) { d.MinIdleRunner = 1 }
 	labelled := func(d *desired.Declaration) { d.Labels = runnerconfig.List{"x64", "GPU"} }
 	grouped := func(d *desired.Declaration) { d.RunnerGroup = "big" }

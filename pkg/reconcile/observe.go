@@ -5,6 +5,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,27 @@ type Observation struct {
 // Observe reads everything that a plan is made from: one request for each kind of object, whatever their number, one for
 // the system template's content, and one for each entity that GARM does not work for, each runner that has failed and each
 // scale set whose extra specs the list lacks.
+//
+// GARM that has just started knows of no credential whether GitHub takes it: it is given a few seconds to ask.
 func Observe(ctx context.Context, client *garmapi.Client) (Observation, error) {
+	o, err := observe(ctx, client)
+	for limit := time.Now().Add(letInLimit); err == nil && o.isAsking() && time.Now().Before(limit) && ctx.Err() == nil; {
+		pause(ctx, letInPause)
+		o, err = observe(ctx, client)
+	}
+	return o, err
+}
+
+// isAsking tells whether GARM is about to use an entity's credential for the first time. When it works for an entity it has
+// (GARM workers/cache/tool_cache.go), and when GitHub refuses, the entity's events say so.
+func (o *Observation) isAsking() bool {
+	return slices.ContainsFunc(o.Entities, func(e desired.Entity) bool {
+		isIts := func(c desired.Credential) bool { return c.Name == e.Credential && c.Unanswered }
+		return IsStarting(e.Failure) && slices.ContainsFunc(o.Credentials, isIts)
+	})
+}
+
+func observe(ctx context.Context, client *garmapi.Client) (Observation, error) {
 	var o Observation
 	var lists lists
 	if err := lists.read(ctx, client); err != nil {
@@ -199,11 +220,19 @@ func failure(ctx context.Context, client *garmapi.Client, e garmapi.Entity) (str
 	return e.FailureReason, nil
 }
 
-// isOver tells whether an event says nothing of the present: it is old, or from the end of a GARM, which cancels what it does, or
-// from a worker of GARM's that runs at last (GARM workers/entity/controller.go).
+// IsStarting tells the reasons that GARM gives for every entity in its first seconds and when it renews the list of runner
+// releases (GARM runner/pool/pool.go, Start; cache/tools_cache.go, Get).
+func IsStarting(reason string) bool {
+	return reason == "pool manager is starting up" ||
+		strings.HasPrefix(reason, "no cache found for entity ") || strings.HasPrefix(reason, "cache expired for entity ")
+}
+
+// isOver tells whether an event says nothing of the present: it is old, or from the end of a GARM, which cancels what it does and
+// then has no watcher any more (GARM database/watcher/watcher.go), or from a worker of GARM's that runs at last (GARM
+// workers/entity/controller.go).
 func isOver(event garmparams.EntityEvent) bool {
 	return time.Since(event.CreatedAt) > eventLimit || strings.Contains(event.Message, "context canceled") ||
-		strings.HasPrefix(event.Message, "worker successfully started")
+		strings.HasSuffix(event.Message, "watcher not initialized") || strings.HasPrefix(event.Message, "worker successfully started")
 }
 
 func (o *Observation) takeScaleSets(ctx context.Context, client *garmapi.Client, l lists, templates map[uint]template) (err error) {

@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -31,7 +32,7 @@ func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // What an operator made is seen as it is, and none of it is touched.
 func TestObserveWhatWasMadeByHand(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	ctx := t.Context()
 	l.forge.Do(t, "POST", "/tokens", `{"token":"ghp_sesame"}`)
 	_, err := l.client.CreateCredential(ctx, garmapi.Credential{Name: "theirs", Description: "by hand", Endpoint: "github.com", Token: secret.New("ghp_sesame")})
@@ -92,7 +93,7 @@ update scale set theirs of organization acme: max runners 1 -> 2, enabled false 
 
 func TestObserveTellsWhyAnEntityDoesNotWork(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	l.key = newKey(t) // of which GitHub does not know
 	_, _ = l.pass(nil, l.declared("small"))
 	why := func() string { return l.observe().Entities[0].Failure }
@@ -113,16 +114,16 @@ func TestObserveTellsWhyAnEntityDoesNotWork(t *testing.T) {
 			ID: 1000, EventType: params.StatusEvent, EventLevel: params.EventInfo, CreatedAt: time.Now(), Message: "worker successfully started after retry for entity: acme",
 		}, params.EntityEvent{
 			ID: 1001, EventType: params.StatusEvent, EventLevel: params.EventError, CreatedAt: time.Now(), Message: "failed to update tools: context canceled",
+		}, params.EntityEvent{
+			ID: 1002, EventType: params.StatusEvent, EventLevel: params.EventError, CreatedAt: time.Now(),
+			Message: `retry failed for worker acme: starting scale set controller: registering consumer "scaleset-controller-acme": watcher not initialized`,
 		})
 		for i := range entity.Events {
 			if old {
 				entity.Events[i].CreatedAt = entity.Events[i].CreatedAt.Add(-6 * time.Minute)
 			}
 		}
-		text, err := json.Marshal(entity)
-		answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
-		answer.Header.Del("Content-Length")
-		return err
+		return replace(answer, entity)
 	}
 	o, err := reconcile.Observe(t.Context(), l.between(started))
 	require.NoError(t, err)
@@ -135,9 +136,68 @@ func TestObserveTellsWhyAnEntityDoesNotWork(t *testing.T) {
 	assert.Equal(t, "pool manager is starting up", o.Entities[0].Failure)
 }
 
+// GARM that has just started knows of no credential whether GitHub takes it.
+func TestObserveWaitsForGARMToAskGitHub(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.settle(l.declared("small"))
+	works := func() bool {
+		known, err := l.client.Credentials(t.Context())
+		return err == nil && known[0].RateLimit != nil && l.observe().Entities[0].Failure == ""
+	}
+	require.Eventually(t, works, soon, 100*time.Millisecond)
+
+	reads, silent, reason := 0, 1, "pool manager is starting up"
+	client := l.between(func(answer *http.Response) error {
+		switch path := strings.Trim(answer.Request.URL.Path, "/"); {
+		case path == "api/v1/github/credentials":
+			if reads++; reads > silent {
+				return nil
+			}
+			return alter(answer, func(c *params.ForgeCredentials) { c.RateLimit, c.CreatedAt = nil, time.Time{} })
+		case path == "api/v1/organizations" && reason != "":
+			return alter(answer, func(o *params.Organization) { o.PoolManagerStatus = params.PoolManagerStatus{FailureReason: reason} })
+		}
+		return nil
+	})
+	isUnanswered := func() bool {
+		reads = 0
+		o, err := reconcile.Observe(t.Context(), client)
+		require.NoError(t, err)
+		return o.Credentials[0].Unanswered
+	}
+	assert.False(t, isUnanswered())
+	assert.Equal(t, 2, reads)
+
+	silent = 1000
+	assert.True(t, isUnanswered(), "it is not waited for without end")
+	assert.Greater(t, reads, 1)
+	reason = ""
+	assert.True(t, isUnanswered())
+	assert.Equal(t, 1, reads, "GARM has asked")
+}
+
+// alter changes each object of an answer's list.
+func alter[T any](answer *http.Response, change func(*T)) error {
+	var list []T
+	err := json.NewDecoder(answer.Body).Decode(&list)
+	for i := range list {
+		change(&list[i])
+	}
+	return errors.Join(err, replace(answer, list))
+}
+
+// replace gives an answer another body.
+func replace(answer *http.Response, body any) error {
+	text, err := json.Marshal(body)
+	answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	answer.Header.Del("Content-Length")
+	return err
+}
+
 func TestObserveWithoutSystemTemplate(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	require.NoError(t, l.client.DeleteTemplate(t.Context(), l.observe().System.ID))
 	_, err := reconcile.Observe(t.Context(), l.client)
 	require.EqualError(t, err, "cannot find GARM's system template github_linux; run garm's action restore-template")
@@ -149,7 +209,7 @@ func TestObserveWithoutSystemTemplate(t *testing.T) {
 // a reason to make the other half.
 func TestObserveIsWholeAndShort(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	count := func() int {
 		l.reads = 0
 		l.observe()
@@ -187,15 +247,13 @@ func (l *lab) between(change func(*http.Response) error) *garmapi.Client {
 	proxy.ModifyResponse = change
 	front := httptest.NewServer(proxy)
 	l.t.Cleanup(front.Close)
-	client := garmapi.New(front.URL, l.opts)
-	require.NoError(l.t, client.Login(l.t.Context(), l.admin.Username, l.admin.Password))
-	return client
+	return l.session(front.URL, l.opts)
 }
 
 // GARM v0.2.1 overlooks a few of a hundred jobs, and goes on overlooking each until something else happens to its scale set.
 func TestOverlookedJobsAreTakenUp(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	var sets []desired.Declaration
 	for i := range 40 {
 		sets = append(sets, l.declared(fmt.Sprintf("set-%d", i), func(d *desired.Declaration) { d.MaxRunner = 100 }))
@@ -226,6 +284,6 @@ func TestOverlookedJobsAreTakenUp(t *testing.T) {
 	require.Eventually(t, func() bool {
 		p, _ := l.pass(nil, sets...)
 		return p.Empty() && taken()
-	}, soon, time.Second)
+	}, 3*soon, time.Second)
 	assert.Contains(t, l.log.String(), ": 1 runner needed, and GARM makes none")
 }

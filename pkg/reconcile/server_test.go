@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/garm-charms/garm-charms/pkg/desired"
-	"github.com/garm-charms/garm-charms/pkg/garmapi"
 	"github.com/garm-charms/garm-charms/pkg/runnerconfig"
 	"github.com/garm-charms/garm-charms/pkg/secret"
 )
@@ -17,7 +16,7 @@ import (
 // TestServer is the life of an enterprise's scale set and an organisation's, on a GitHub Enterprise Server, with tokens.
 func TestServer(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	l.forge.Do(t, "POST", "/entities", `{"entity":"enterprises/acme-inc","runner_groups":["big"]}`)
 	for _, token := range []string{"first", "second"} {
 		l.forge.Do(t, "POST", "/tokens", `{"token":"`+token+`"}`)

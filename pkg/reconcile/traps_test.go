@@ -27,7 +27,7 @@ import (
 // GARM says of a scale set that GitHub no longer has that it deleted it, and keeps it until it was started anew.
 func TestVanishedTwinIsNamed(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	_, report := l.pass(nil, l.declared("small"))
 	require.NoError(t, report.Err())
 	l.drain("small")
@@ -61,7 +61,7 @@ func (l *lab) drain(name string) {
 // GARM answers 500 to a key in PKCS#8, in which GitHub's are not but others' are.
 func TestKeyInAnotherFormIsTaken(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	block, _ := pem.Decode([]byte(l.key.Reveal()))
 	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
 	require.NoError(t, err)
@@ -76,7 +76,7 @@ func TestKeyInAnotherFormIsTaken(t *testing.T) {
 // GARM accepts a scale set of a provider that it does not have, and never makes a runner for it.
 func TestProviderThatGARMDoesNotHave(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	elsewhere := func(want *desired.State) { want.ScaleSets[0].Provider = "elsewhere" }
 	p, report := l.pass(elsewhere, l.declared("small"))
 	require.NoError(t, report.Err())
@@ -87,7 +87,7 @@ func TestProviderThatGARMDoesNotHave(t *testing.T) {
 // GARM answers 200 to some changes that it does not make.
 func TestChangeThatGARMIgnores(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	_, report := l.pass(nil, l.declared("small"))
 	require.NoError(t, report.Err())
 	set := l.observe().ScaleSets[0]
@@ -101,7 +101,7 @@ func TestChangeThatGARMIgnores(t *testing.T) {
 // An operator can delete GARM's own endpoint, and GARM brings it back only when it starts without any.
 func TestDeletedDotComIsMadeAnew(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	remove := func() { require.NoError(t, l.client.DeleteEndpoint(t.Context(), desired.GitHubCom)) }
 	remove()
 	l.server.Stop(t)
@@ -128,7 +128,7 @@ create credential app-42-7: a configurator uses it`, p, report)
 // GARM takes the name of a runner group under one key when it makes a scale set, and under another when it changes one.
 func TestRunnerGroup(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	in := func(group string) func(*desired.Declaration) {
 		return func(d *desired.Declaration) { d.RunnerGroup = group }
 	}
@@ -152,7 +152,7 @@ func TestRunnerGroup(t *testing.T) {
 // GARM means to leave out of its list what tells whether a scale set is as it is declared.
 func TestListWithoutExtraSpecs(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	labelled := func(d *desired.Declaration) {
 		d.Labels, d.PreInstallScripts = runnerconfig.List{"x64"}, runnerconfig.Scripts{"10-a": "true"}
 	}
@@ -190,7 +190,7 @@ func shorten(r *http.Response) error {
 // GitHub keeps a runner that takes a job between the look and the deletion.
 func TestRunnerThatBecameBusy(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, garmapi.Options{})
+	l := newLab(t)
 	_, report := l.pass(nil, l.declared("small", func(d *desired.Declaration) { d.MinIdleRunner = 1 }))
 	require.NoError(t, report.Err())
 	set := func() desired.ScaleSet { return l.observe().ScaleSets[0] }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/garm-charms/garm-charms/pkg/desired"
 	"github.com/garm-charms/garm-charms/pkg/hook"
@@ -24,13 +23,6 @@ type Findings struct {
 	Plan      plan.Plan
 	Report    reconcile.Report
 	workload.Troubles
-}
-
-// isStarting tells the reasons that GARM gives for every entity in its first seconds and when it renews the list of runner
-// releases (GARM runner/pool/pool.go, Start; cache/tools_cache.go, Get).
-func isStarting(reason string) bool {
-	return reason == "pool manager is starting up" ||
-		strings.HasPrefix(reason, "no cache found for entity ") || strings.HasPrefix(reason, "cache expired for entity ")
 }
 
 // Judge says of every declaration, by relation ID, what became of it.
@@ -140,7 +132,7 @@ func (f Findings) failure(want desired.ScaleSet) string {
 // idleEntity is why GARM does not work for an entity; empty if it does, or is about to.
 func (f Findings) idleEntity(ref desired.EntityRef) string {
 	for _, e := range f.Before.Entities {
-		if e.EntityRef == ref && e.Failure != "" && !isStarting(e.Failure) {
+		if e.EntityRef == ref && e.Failure != "" && !reconcile.IsStarting(e.Failure) {
 			return "GARM cannot work for " + e.String() + ": " + e.Failure
 		}
 	}

@@ -6,13 +6,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/garm-charms/garm-charms/tests/github"
 )
 
 // github add-org NAME | add-repo OWNER/NAME | add-enterprise NAME | add-app ID INSTALLATION KEYFILE | add-token FILE | ca FILE |
 // scale-sets ORG or KIND/NAME | delete-scale-set ORG NAME | listens ORG NAME (until GARM does) | queue OWNER/NAME LABEL |
-// quota USED | fail STATUS [PATH] | fail hang | heal
+// quota USED | fail STATUS [PATH] | fail DURATION [PATH] | fail hang [PATH] | heal
 //
 // ghes is the same for the Enterprise Server.
 func (o *Operator) forge(ctx context.Context, server *github.Server, args []string) (string, error) {
@@ -95,11 +96,14 @@ func (o *Operator) forgeScaleSet(ctx context.Context, server *github.Server, arg
 	})
 }
 
-// fail has GitHub answer every request, or those whose path matches, with a status, or "hang": never.
+// fail has GitHub answer every request, or those whose path matches, with a status, later by a duration, or never ("hang").
 func fail(server *github.Server, how, path string) error {
 	match := github.Match{Path: path}
 	if how == "hang" {
 		return server.Fail(match, github.Fault{Hang: true})
+	}
+	if delay, err := time.ParseDuration(how); err == nil {
+		return server.Fail(match, github.Fault{Delay: delay})
 	}
 	status, err := strconv.Atoi(how)
 	if err != nil {
