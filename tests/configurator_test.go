@@ -280,9 +280,9 @@ chmod +x dispatch`)
 	require.NoError(t, d.Until(d.ctx(), "the relation to go", func(juju.Status) bool {
 		return d.status("small/0") == "blocked: Integrate garm: juju integrate small garm"
 	}))
+	d.settle()
 	assert.True(t, slices.ContainsFunc(d.DebugLog(), func(line juju.LogLine) bool { return strings.Contains(line.Message, "is not alive") }),
 		"the hook did not fail")
-	d.settle()
 	d.integrate("garm")
 	d.settle()
 	assert.Equal(t, "active: small published", d.status("small/0"))

@@ -192,7 +192,7 @@ func (s *soak) relate() (string, error) {
 	if !c.integrated {
 		return "remove-relation " + application, s.juju("remove-relation", application, "garm")
 	}
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Minute)
 	defer cancel()
 	return "integrate " + application, operator.Until(ctx, func() error { return s.juju("integrate", application, "garm") })
 }
@@ -204,7 +204,10 @@ func (s *soak) moveLeadership() (string, error) {
 
 func (s *soak) update() (string, error) {
 	unit := s.oneOf("garm/0", "small/0", "small/1", "large/0")
-	return "update-status " + unit, s.world.Model.FireUpdateStatus(s.t.Context(), unit)
+	if s.world.Model.FireUpdateStatus(s.t.Context(), unit) != nil {
+		return "update-status " + unit + ", whose agent does not run", nil
+	}
+	return "update-status " + unit, nil
 }
 
 func (s *soak) restartContainer() (string, error) {
@@ -249,7 +252,7 @@ func (s *soak) healGitHub() (string, error) {
 // ends waits until the world is as last configured. What an operator waits for is update-status.
 func (s *soak) ends() {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Minute)
 	defer cancel()
 	err := operator.Until(ctx, func() error {
 		err := s.difference(ctx)

@@ -215,11 +215,11 @@ func trust(ca []byte) string {
 
 func (b *Bed) newInstance(ctx context.Context, scaleSet string) (provider.Instance, error) {
 	var found provider.Instance
-	due := time.After(tickPause)
+	due, ticked := time.After(tickPause), false
 	err := operator.Until(ctx, func() error {
 		select {
 		case <-due:
-			due = time.After(tickPause)
+			due, ticked = time.After(tickPause), true
 			if err := b.Model.FireUpdateStatus(ctx, "garm/0"); err != nil {
 				return err
 			}
@@ -237,6 +237,9 @@ func (b *Bed) newInstance(ctx context.Context, scaleSet string) (provider.Instan
 		}
 		return fmt.Errorf("the cloud was not asked for a new runner of scale set %s; it has %d", scaleSet, len(instances))
 	})
+	if err == nil && ticked {
+		err = b.Model.Settle(ctx) // what comes of the last update-status is over before the scenario goes on
+	}
 	return found, err
 }
 

@@ -3,6 +3,7 @@ package bed
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,13 +29,13 @@ type Script struct {
 	prom   *Prometheus
 	lokis  map[string]*Loki // by name
 	ticked int              // how many hook tools had been called before the last tick
-	logged int              // how many log lines there were before the last tick
+	since  time.Time        // when the last tick was
 }
 
 type scriptKey struct{}
 
 // waitLimit is how long a scenario waits for a status.
-const waitLimit = 90 * time.Second
+const waitLimit = 3 * time.Minute
 
 // Params are the parameters to run the scenarios in dir with: each gets a bed of its own. built is what Build returned.
 func Params(dir string, built Built) testscript.Params {
@@ -67,7 +68,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	tick := commands["tick"]
 	commands["tick"] = func(ts *testscript.TestScript, neg bool, args []string) {
 		s, _ := ts.Value(scriptKey{}).(*Script)
-		s.ticked, s.logged = len(s.Model.Calls()), len(s.Model.DebugLog())
+		s.ticked, s.since = len(s.Model.Calls()), time.Now().Truncate(time.Millisecond)
 		tick(ts, neg, args)
 	}
 	for name, run := range map[string]func(*Script, []string) (string, error){
@@ -196,18 +197,44 @@ func (s *Script) noLeaks([]string) (string, error) {
 }
 
 // writes: a line for each request by which the charm changed something in GARM since the last tick, from GARM's own
-// log. Runners and logins write too.
+// log. Runners and logins write too. A line takes a moment to reach the model's log, so lines count by GARM's own time, to
+// the millisecond, and a last request of the scenario's own is waited for.
 func (s *Script) writes([]string) (string, error) {
-	var text strings.Builder
-	access := regexp.MustCompile(`access_log method=(POST|PUT|DELETE) uri=(\S+)`)
-	for _, line := range s.Model.DebugLog()[s.logged:] {
-		found := access.FindStringSubmatch(line.Message)
-		if found == nil || strings.HasSuffix(found[2], "/auth/login") || strings.Contains(found[2], "/callbacks/") {
-			continue
-		}
-		fmt.Fprintln(&text, found[1], found[2])
+	garm, err := s.GARM(s.ctx, "garm/0")
+	if err != nil {
+		return "", err
 	}
-	return text.String(), nil
+	last := fmt.Sprintf("/last-%d", time.Now().UnixNano())
+	_, _ = garm.Do(s.ctx, http.MethodGet, last, nil) // GARM logs what it does not know too
+	ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
+	defer cancel()
+	var text strings.Builder
+	access := regexp.MustCompile(`time=(\S+) .*access_log method=(\S+) uri=(\S+)`)
+	err = operator.Until(ctx, func() error {
+		text.Reset()
+		for _, line := range s.Model.DebugLog() {
+			found := access.FindStringSubmatch(line.Message)
+			if found == nil {
+				continue
+			}
+			method, uri := found[2], found[3]
+			switch {
+			case strings.HasSuffix(uri, last):
+				return nil
+			case method == http.MethodGet, strings.HasSuffix(uri, "/auth/login"), strings.Contains(uri, "/callbacks/"):
+				continue
+			}
+			at, err := time.Parse(time.RFC3339, found[1])
+			if err != nil {
+				return err
+			}
+			if !at.Before(s.since) {
+				fmt.Fprintln(&text, method, uri)
+			}
+		}
+		return fmt.Errorf("GARM's log has no line of %s", last)
+	})
+	return text.String(), err
 }
 
 // calls UNIT: the hook tools that the unit called since the last tick, in order.

@@ -47,7 +47,11 @@ func (m *Model) keep() {
 func (m *Model) run(k *keeper) {
 	defer close(k.done)
 	var waits chan error // of somebody who waits for the next pod
-	for m.ctx.Err() == nil && !m.buried(k.unit) {
+	gone := false
+	for m.ctx.Err() == nil {
+		if gone = m.buried(k.unit); gone {
+			break
+		}
 		p, err := m.startPod(m.ctx, k.unit)
 		if err == nil {
 			m.setPod(k, p)
@@ -76,6 +80,9 @@ func (m *Model) run(k *keeper) {
 	delete(m.keepers, k.unit)
 	m.mu.Unlock()
 	m.failed(k.unit, m.setNames(k.unit))
+	if gone {
+		m.keep() // another may have been deployed under its name
+	}
 	m.touch()
 }
 

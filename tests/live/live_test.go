@@ -100,7 +100,7 @@ func TestScenarios(t *testing.T) {
 	charms, err := bed.StandIns(t.TempDir())
 	require.NoError(t, err)
 	maps.Copy(charms, built.Charms)
-	run := live.Run{AddModel: c.addModel, Charms: charms, Module: "..", Logs: t.TempDir(), Wait: 90 * time.Second, Calm: 1500 * time.Millisecond}
+	run := live.Run{AddModel: c.addModel, Charms: charms, Module: "..", Logs: t.TempDir(), Wait: 3 * time.Minute, Calm: 2500 * time.Millisecond}
 	testscript.Run(t, run.Params(live.Scenarios("..")...))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -79,6 +80,12 @@ func as(ts *testscript.TestScript, _ bool, args []string) {
 func (o *Operator) juju(ctx context.Context, args []string) (string, error) {
 	var out strings.Builder
 	err := o.Juju(&out).Run(ctx, args...)
+	if err != nil && args[0] == "run" && strings.HasSuffix(err.Error(), "GARM is starting") {
+		err = o.until(ctx, func(ctx context.Context) error { // an operator tries again
+			out.Reset()
+			return o.Juju(&out).Run(ctx, args...)
+		})
+	}
 	return out.String(), err
 }
 
@@ -128,7 +135,17 @@ func (o *Operator) another(ctx context.Context, args []string) (string, error) {
 func (o *Operator) waitFor(ctx context.Context, args []string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Patience)
 	defer cancel()
-	return "", o.WaitStatus(ctx, args[0], args[1], strings.Join(args[2:], " "), nil)
+	return "", o.WaitStatus(ctx, args[0], args[1], strings.Join(args[2:], " "), func() error { return o.letGARMStart(ctx) })
+}
+
+// letGARMStart fires update-status while GARM takes longer to start than a hook waits for it: it is looked at again at the
+// next event (docs/reference/statuses.md).
+func (o *Operator) letGARMStart(ctx context.Context) error {
+	starting := regexp.MustCompile(`^(GARM is starting$|Retrying: .*(GARM does not listen yet|cannot start GARM))`)
+	if o.is(ctx, "garm/0", "maintenance", starting) != nil {
+		return nil
+	}
+	return o.World.Tick(ctx, "garm/0")
 }
 
 // gone APPLICATION: until an application has been removed.

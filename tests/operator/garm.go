@@ -147,8 +147,8 @@ func (g *GARM) Template(ctx context.Context, id uint) ([]byte, error) {
 	return template.Data, err
 }
 
-// Objects is what GARM has that the charm may write, a line each, without what GARM changes of it by itself: two equal
-// answers mean that it is as it was. An empty name is everything, another the objects of that name.
+// Objects has a line for each object that the charm may make, without what GARM changes of it by itself: two equal answers
+// mean that they are as they were. An empty name is all objects, another those of that name.
 func (g *GARM) Objects(ctx context.Context, name string) (string, error) {
 	var text strings.Builder
 	for _, path := range []string{"/github/endpoints", "/github/credentials", "/organizations", "/repositories", "/enterprises", "/templates", "/scalesets"} {

@@ -96,14 +96,24 @@ func (n *Network) SetName(name string, addr netip.Addr) error {
 	return n.writeHosts()
 }
 
-// writeHosts keeps the file's inode, since sandboxes have it bound.
+// writeHosts keeps the file's inode, since sandboxes have it bound, and never leaves it empty, since they read it meanwhile.
 func (n *Network) writeHosts() error {
 	var text strings.Builder
 	text.WriteString("127.0.0.1 localhost\n")
 	for _, name := range slices.Sorted(maps.Keys(n.names)) {
 		fmt.Fprintf(&text, "%s %s\n", n.names[name], name)
 	}
-	if err := os.WriteFile(filepath.Join(n.dir, "hosts"), []byte(text.String()), 0o644); err != nil {
+	path := filepath.Join(n.dir, "hosts")
+	size := int64(text.Len())
+	if old, err := os.Stat(path); err == nil {
+		text.WriteString(strings.Repeat("\n", int(max(0, old.Size()-size)))) // no half of an old line, before it is cut off
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("cannot open hosts file: %w", err)
+	}
+	_, err = file.WriteString(text.String())
+	if err = errors.Join(err, file.Truncate(size), file.Close()); err != nil {
 		return fmt.Errorf("cannot write hosts file: %w", err)
 	}
 	return nil

@@ -139,7 +139,7 @@ func (m *ModelManager) CreateModel(ctx context.Context, args params.ModelCreateA
 	}, nil
 }
 
-// DestroyModels remembers that it was asked to.
+// DestroyModels ends the model, and does not wait for it.
 func (m *ModelManager) DestroyModels(args params.DestroyModelsParams) (params.ErrorResults, error) {
 	return errorResults(args.Models, func(d params.DestroyModelParams) error {
 		if d.ModelTag != names.NewModelTag(m.s.model.UUID()).String() {
@@ -148,6 +148,7 @@ func (m *ModelManager) DestroyModels(args params.DestroyModelsParams) (params.Er
 		m.s.mu.Lock()
 		defer m.s.mu.Unlock()
 		m.s.destroyed = true
+		go func() { _ = m.s.model.Close() }() // who made the model is told how it ended
 		return nil
 	}), nil
 }

@@ -1,7 +1,7 @@
 // Package apiserver is Juju's API for clients in front of a model of package juju: Juju's own RPC over its websocket, with
 // the calls that package live makes, and the two uploads and the log beside it.
 //
-// It has one user and one model, which is added and destroyed without any effect.
+// It has one user and one model, which is there before it is added and ends when it is destroyed.
 package apiserver
 
 import (
