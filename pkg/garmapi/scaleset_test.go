@@ -172,7 +172,8 @@ func TestGitHubThatHangs(t *testing.T) {
 
 	_, err := impatient.CreateScaleSet(ctx, l.org, scaleSet(0))
 	assert.True(t, garmapi.IsTimeout(err), err)
-	assert.Regexp(t, `^cannot create scale set "small": no answer from GARM within [0-9.]+s: `, err)
+	assert.ErrorContains(t, err, `cannot create scale set "small": no answer from GARM within `)
+	assert.GreaterOrEqual(t, waited(t, err), 2*time.Second)
 	_, err = l.ScaleSets(ctx)
 	assert.NoError(t, err, "GARM still answers reads")
 

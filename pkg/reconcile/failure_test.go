@@ -207,21 +207,21 @@ func TestHookWhoseTimeEnds(t *testing.T) {
 	var end context.CancelFunc
 	l.hook, end = context.WithCancel(t.Context())
 	defer end()
-	passed, watched := make(chan struct{}), make(chan struct{})
+	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		defer end()
 		creates := regexp.MustCompile(`"method":"POST"[^}]*/runnerscalesets"`)
 		for len(creates.FindAllString(l.forge.Do(t, "GET", "/requests?mutating=true", ""), -1)) < 1+4 {
 			select {
-			case <-passed:
+			case <-l.hook.Done():
 				return
 			case <-time.After(20 * time.Millisecond):
 			}
 		}
 	}()
 	_, report = l.pass(nil, declarations...)
-	close(passed)
+	end()
 	<-watched
 	l.forge.Do(t, "DELETE", "/faults", "")
 	require.NoError(t, report.Err())

@@ -1,12 +1,10 @@
 package reconcile_test
 
 import (
-	"bytes"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -181,10 +179,7 @@ func shorten(r *http.Response) error {
 		delete(set, "extra_specs")
 		delete(set, "tags")
 	}
-	body, err := json.Marshal(append(list, map[string]json.RawMessage{"id": json.RawMessage("99")}))
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	r.Header.Del("Content-Length")
-	return err
+	return replace(r, append(list, map[string]json.RawMessage{"id": json.RawMessage("99")}))
 }
 
 // GitHub keeps a runner that takes a job between the look and the deletion.

@@ -113,7 +113,8 @@ func debugLog(_ context.Context, l *line) error {
 	}
 	var entries []juju.LogLine
 	for _, entry := range l.Driver.DebugLog() {
-		if include == "" || entry.Unit == include {
+		isContainers := strings.HasPrefix(entry.Module, "container.") // no entity's, to Juju
+		if include == "" || entry.Unit == include && !isContainers {
 			entries = append(entries, entry)
 		}
 	}

@@ -77,10 +77,14 @@ func as(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
+// starting is what garm says while GARM takes longer to start than a hook or an action waits for it
+// (docs/reference/statuses.md).
+const starting = "GARM is starting"
+
 func (o *Operator) juju(ctx context.Context, args []string) (string, error) {
 	var out strings.Builder
 	err := o.Juju(&out).Run(ctx, args...)
-	if err != nil && args[0] == "run" && strings.HasSuffix(err.Error(), "GARM is starting") {
+	if err != nil && args[0] == "run" && strings.HasSuffix(err.Error(), starting) {
 		err = o.until(ctx, func(ctx context.Context) error { // an operator tries again
 			out.Reset()
 			return o.Juju(&out).Run(ctx, args...)
@@ -138,11 +142,10 @@ func (o *Operator) waitFor(ctx context.Context, args []string) (string, error) {
 	return "", o.WaitStatus(ctx, args[0], args[1], strings.Join(args[2:], " "), func() error { return o.letGARMStart(ctx) })
 }
 
-// letGARMStart fires update-status while GARM takes longer to start than a hook waits for it: it is looked at again at the
-// next event (docs/reference/statuses.md).
+// letGARMStart fires update-status while GARM is starting: it is looked at again at the next event.
 func (o *Operator) letGARMStart(ctx context.Context) error {
-	starting := regexp.MustCompile(`^(GARM is starting$|Retrying: .*(GARM does not listen yet|cannot start GARM))`)
-	if o.is(ctx, "garm/0", "maintenance", starting) != nil {
+	again := regexp.MustCompile("^(" + starting + "$|Retrying: .*(GARM does not listen yet|cannot start GARM))")
+	if o.is(ctx, "garm/0", "maintenance", again) != nil {
 		return nil
 	}
 	return o.World.Tick(ctx, "garm/0")
